@@ -1,0 +1,113 @@
+"""Every observable of a training run: its name, unit, long name and symbol, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A measured quantity.
+
+    Attributes
+    ----------
+    name, unit, long_name, symbol : str
+        Variable name, unit, text for axes, LaTeX without dollars.
+    dims : tuple of str
+        Dimensions, without ``replica``.
+    """
+
+    name: str
+    unit: str
+    long_name: str
+    symbol: str
+    dims: tuple[str, ...] = ("step",)
+
+
+_TABLE = (
+    Observable("train_loss", "1", "training loss", r"\mathcal{L}_\mathrm{train}"),
+    Observable("test_loss", "1", "test loss", r"\mathcal{L}_\mathrm{test}"),
+    Observable("train_accuracy", "1", "training accuracy of one network", r"a_\mathrm{train}"),
+    Observable("test_accuracy", "1", "test accuracy of one network", r"a_\mathrm{test}"),
+    Observable("ensemble_accuracy", "1", "test accuracy of the mean predictor", r"a_\mathrm{ens}"),
+    Observable("train_prediction", "1", "network output on the training samples", r"f",
+               ("step", "sample", "output")),
+    Observable("test_prediction", "1", "network output on the test samples", r"f_*",
+               ("step", "test_sample", "output")),
+    Observable("ntk", "1", "neural tangent kernel", r"\Theta", ("sample", "sample_other")),
+    Observable("nngp", "1", "neural network Gaussian process kernel", r"\Sigma", ("sample", "sample_other")),
+    Observable("kernel_change", "1", "relative change of the neural tangent kernel",
+               r"\|\Theta_k-\Theta_0\|/\|\Theta_0\|"),
+)  # fmt: skip
+OBSERVABLES: Mapping[str, Observable] = {row.name: row for row in _TABLE}
+
+_KINDS = {"std": ("standard deviation over initialisation and batches", r"\sigma[{}]"),
+          "error": ("standard error of the method", r"\epsilon[{}]")}  # fmt: skip
+
+
+def attributes(variable: str) -> dict[str, str]:
+    """Return units, long_name and symbol of an observable, or of its ``_std`` or ``_error``."""
+    name, _, kind = variable.rpartition("_")
+    if kind in _KINDS and name in OBSERVABLES:
+        row = OBSERVABLES[name]
+        text, symbol = _KINDS[kind]
+        return {
+            "units": row.unit,
+            "long_name": f"{text}: {row.long_name}",
+            "symbol": symbol.format(row.symbol),
+        }
+    row = OBSERVABLES[variable]
+    return {"units": row.unit, "long_name": row.long_name, "symbol": row.symbol}
+
+
+def dimensions(variable: str) -> tuple[str, ...]:
+    """Return the dimensions of an observable, or of its ``_std`` or ``_error``, without ``replica``."""
+    name, _, kind = variable.rpartition("_")
+    row = OBSERVABLES[name] if kind in _KINDS and name in OBSERVABLES else OBSERVABLES[variable]
+    return row.dims
+
+
+def labelled(
+    values: Mapping[str, np.ndarray[Any, Any]],
+    *,
+    steps: np.ndarray[Any, Any],
+    time: np.ndarray[Any, Any],
+    attrs: Mapping[str, Any],
+    replicas: np.ndarray[Any, Any] | None = None,
+) -> xr.Dataset:
+    """Put arrays of observables into one labelled Dataset.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray
+        Arrays whose axes are `dimensions(name)`, plus ``replica`` last where `replicas` is given.
+    steps, time : ndarray, shape (steps,)
+        Step indices (0 = before any update) and the clock of the optimizer.
+    attrs : mapping
+        Provenance: problem (JSON), theory, version, seed, device, sources.
+    replicas : ndarray, shape (replicas,), optional
+        Replica labels.
+
+    Raises
+    ------
+    FloatingPointError
+        If an array holds NaN or infinity: an answer is finite or an exception.
+    """
+    tail = () if replicas is None else ("replica",)
+    data = {}
+    for name, array in values.items():
+        if not np.all(np.isfinite(array)):
+            raise FloatingPointError(f"{name}: not finite; the run diverged (is the learning rate stable?)")
+        data[name] = (dimensions(name) + tail, array, attributes(name))
+    coords: dict[str, Any] = {
+        "step": ("step", np.asarray(steps), {"units": "1", "long_name": "step", "symbol": "k"}),
+        "time": ("step", np.asarray(time), {"units": "1", "long_name": "time", "symbol": "t"}),
+    }
+    if replicas is not None:
+        coords["replica"] = ("replica", np.asarray(replicas), {"units": "1", "long_name": "replica"})
+    return xr.Dataset(data, coords=coords, attrs=dict(attrs))
