@@ -1,0 +1,1 @@
+"""Compilation, loops over indices, random numbers, elementary functions and linear algebra."""
