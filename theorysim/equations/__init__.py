@@ -1,0 +1,22 @@
+"""Scalar closed forms, each compiled once for CPU loops and CUDA grids and bound to its derivation."""
+
+from __future__ import annotations
+
+from theorysim.equations import descent, gaussian
+from theorysim.equations.activations import ACTIVATIONS, Activation, activation, custom
+from theorysim.equations.duals import DUALS, Dual, dual
+from theorysim.equations.registry import REGISTRY, equation
+
+__all__ = [
+    "ACTIVATIONS",
+    "DUALS",
+    "REGISTRY",
+    "Activation",
+    "Dual",
+    "activation",
+    "custom",
+    "descent",
+    "dual",
+    "equation",
+    "gaussian",
+]
