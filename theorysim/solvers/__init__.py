@@ -1,0 +1,1 @@
+"""Numerical solvers that know no deep learning."""
