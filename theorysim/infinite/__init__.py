@@ -1,0 +1,1 @@
+"""What several families need of infinitely wide networks: layer recursions, and dynamics in kernel modes."""

@@ -1,0 +1,219 @@
+"""Covariance that minibatches add to infinitely wide networks: the exact second-moment recursion.
+
+In dual coordinates a (outputs move by Theta a) one step with noise reads, mode by mode,
+
+    u' = beta u + x a + xi,   a' = a - eta (lead (x a + xi) + look u'),   x = kappa (w + ridge)
+    E xi xi^T = kappa^2 s [P diag(C) - C],   C = E r r^T,   s = (P-B)/(B(P-1)) or 1/B
+
+so every pair of modes evolves alone but for V = U^T diag(C) U. V is evaluated at nodes and is linear between
+them; with a node at every step the recursion is exact. Modes whose noise cannot matter are left out.
+
+Valid    squared loss; sampling "subset" or "replacement".
+Sources  proof by enumeration of all batches: derivations/descent.py (second moments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theorysim.backend.compile import body
+from theorysim.backend.foreach import foreach
+from theorysim.backend.linalg import eigh, single_thread
+from theorysim.equations.descent import replacement_noise, subset_noise
+from theorysim.infinite.filters import filter_of
+from theorysim.infinite.modes import Modes
+from theorysim.problem.optimizer import SGD
+
+Array = NDArray[np.float64]
+Steps = NDArray[np.int64]
+NEGLECTED = 1e-4  # share of the batch noise that the omitted modes may carry
+EXACT_STEPS = 64  # up to this many steps every step is a node
+DECAY = 0.2  # a node where the mean squared residual has changed by this share
+NODE_ERROR = DECAY**2 / 8  # relative error of the noise: V is linear between nodes
+
+
+def noise_strength(optimizer: SGD, samples: int) -> float:
+    """Return s: gradient covariance of a batch over that of one sample (0 for full batches)."""
+    if optimizer.batch is None:
+        return 0.0
+    if optimizer.sampling == "replacement":
+        return replacement_noise(optimizer.batch)
+    return subset_noise(samples, optimizer.batch)
+
+
+def leading_modes(modes: Modes, optimizer: SGD, kappa: float, total: int) -> int:
+    """Return K, the number of leading modes that carry all but the share NEGLECTED of the batch noise."""
+    values = modes.eigenvalues
+    rate = 2 * kappa * values * float(np.max(optimizer.step_sizes(total)))
+    weight = np.maximum(values**2 / modes.samples, np.mean(modes.cross**2, axis=1) if modes.cross.size else 0.0)
+    power = weight / np.maximum(rate, 1.0 / total)
+    rest = np.cumsum(power[::-1])[::-1]
+    return int(np.count_nonzero(rest > NEGLECTED * rest[0]))
+
+
+@dataclass(eq=False)
+class BatchNoise:
+    """State of the recursion for K modes: covariances of (a, u) pairs, all (K, K).
+
+    `advance` is the only mutation; a fresh state is all zeros (batches have not been drawn yet).
+    """
+
+    modes: Modes
+    optimizer: SGD
+    kappa: float
+    target: Array
+    total: int
+    strength: float
+    keep: int
+    aa: Array = field(init=False)
+    au: Array = field(init=False)
+    ua: Array = field(init=False)
+    uu: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aa, self.au, self.ua, self.uu = np.zeros((4, self.keep, self.keep))
+        wanted = self.modes.vectors.T @ self.target
+        self._wanted = wanted
+        self._start = self.modes.prior + wanted @ wanted.T / self.target.shape[1]
+        self._values = np.ascontiguousarray(self.modes.eigenvalues[: self.keep])
+        self._vectors = np.ascontiguousarray(self.modes.vectors[:, : self.keep])
+        self._factor = _low_rank(self.modes.prior)
+        self._node: Array | None = None
+
+    def residual(self, steps: Array, keep: int | None = None) -> Array:
+        """Return the residual of the leading modes at given steps."""
+        values = self.modes.eigenvalues[:keep]
+        response = filter_of(self.optimizer, values, self.kappa, steps, self.total)
+        return response.residual(values, self.optimizer.ridge)
+
+    def second_moment(self, step: int) -> Array:
+        """Return E r^2 of each training sample at a step, averaged over outputs, batch noise included."""
+        left = self.residual(np.array([step], float))[0][:, None]
+        with single_thread():
+            mean = self.modes.vectors @ (left * self._wanted)
+            spread = self.modes.vectors @ (left * self._factor)
+            noise = self._values[:, None] * self.aa * self._values
+            added = np.sum((self._vectors @ noise) * self._vectors, axis=1)
+        return np.mean(mean**2, axis=1) + np.sum(spread**2, axis=1) + added  # type: ignore[no-any-return]
+
+    def advance(self, first: int, last: int, stops: Steps) -> Iterator[Array]:
+        """Move the state from node `first` to node `last`; yield the covariance at each of the `stops` on the way.
+
+        V is predicted at the next node, and corrected once.
+        """
+        before = self._turned(first) if self._node is None else self._node
+        after = before
+        if last > first + 1:  # V at the first step is all that one step needs
+            saved = [a.copy() for a in (self.aa, self.au, self.ua, self.uu)]
+            self._block(first, last, (first, last), before, before)
+            after = self._turned(last)
+            self.aa, self.au, self.ua, self.uu = saved
+        for low, high in pairwise(np.unique(np.concatenate([[first], stops, [last]]))):
+            self._block(int(low), int(high), (first, last), before, after)
+            if high in stops:
+                yield self.aa.copy()
+        self._node = self._turned(last) if last == first + 1 else after
+
+    def _turned(self, step: int) -> Array:
+        """Return V = U^T diag(second moment) U of the leading modes at a step."""
+        moment = self.second_moment(step)
+        with single_thread():
+            return self._vectors.T @ (moment[:, None] * self._vectors)
+
+    def _block(self, first: int, last: int, nodes: tuple[int, int], before: Array, after: Array) -> None:
+        """Step from `first` to `last`, with V between its values at the two nodes."""
+        opt = self.optimizer
+        steps = np.arange(first, last, dtype=float)
+        sizes = np.ascontiguousarray(np.asarray(opt.step_sizes(self.total), float)[first:last])
+        lead, look = (1.0, opt.momentum) if opt.nesterov else (0.0, 1.0)
+        left = np.ascontiguousarray(self.residual(steps, self.keep))
+        numbers = (self.kappa, opt.ridge, opt.momentum, lead, look, self.strength, self.modes.samples)
+        start = np.ascontiguousarray(self._start[: self.keep, : self.keep])
+        state = (self.aa, self.au, self.ua, self.uu)
+        slope = (after - before) / (nodes[1] - nodes[0])
+        here = before + (first - nodes[0]) * slope
+        foreach(_row, self.keep, self._values, left, sizes, np.array(numbers), here, slope, start, *state)
+        upper = np.triu_indices(self.keep, 1)
+        self.aa[upper] = self.aa.T[upper]
+
+
+@body(
+    "float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1],"
+    "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1]"
+)
+def _row(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
+    """Carry the pairs (i, j <= i) through a block of steps; the inner loop over j is vectorised."""
+    kappa, ridge, momentum = constants[0], constants[1], constants[2]
+    lead, look, strength, samples = constants[3], constants[4], constants[5], constants[6]
+    x = kappa * (w[i] + ridge)
+    for s in range(sizes.size):
+        total = sizes[s] * (lead + look)
+        slip = -sizes[s] * look * momentum
+        stay_x = 1.0 - total * x
+        for j in range(i + 1):
+            y = kappa * (w[j] + ridge)
+            stay_y = 1.0 - total * y
+            c_aa, c_au, c_ua, c_uu = aa[i, j], au[i, j], ua[i, j], uu[i, j]
+            turned = here[i, j] + slope[i, j] * s
+            own = left[s, i] * left[s, j] * start[i, j] + w[i] * w[j] * c_aa
+            xi = kappa * kappa * strength * (samples * turned - own)
+            one_a, one_u = stay_y * c_aa + slip * c_au, stay_y * c_ua + slip * c_uu
+            two_a, two_u = y * c_aa + momentum * c_au, y * c_ua + momentum * c_uu
+            aa[i, j] = stay_x * one_a + slip * one_u + total * total * xi
+            au[i, j] = stay_x * two_a + slip * two_u - total * xi
+            ua[i, j] = x * one_a + momentum * one_u - total * xi
+            uu[i, j] = x * two_a + momentum * two_u + xi
+
+
+def _low_rank(prior: Array) -> Array:
+    """Return F, shape (P, rank), with F F^T = prior up to 1e-5 of its trace."""
+    values, vectors = eigh(prior)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    rest = np.sum(values) - np.cumsum(values)
+    rank = 1 + int(np.count_nonzero(rest > 1e-5 * max(np.sum(values), 1e-300)))
+    return np.ascontiguousarray(vectors[:, :rank] * np.sqrt(values[:rank]))
+
+
+def nodes_of(noise: BatchNoise, last: int) -> Steps:
+    """Return the steps at which V is evaluated: all of a short run, else wherever the residual has changed."""
+    if last <= EXACT_STEPS:
+        return np.arange(last + 1)
+    trial = np.unique(np.concatenate([np.arange(16), np.geomspace(1, last, 1000).astype(int)]))
+    weight = np.diagonal(noise._start)
+    parts = np.array_split(trial, 1 + len(trial) // 256)
+    power = np.concatenate([noise.residual(part.astype(float)) ** 2 @ weight for part in parts])
+    level = np.cumsum(np.abs(np.diff(np.log(power + 1e-300), prepend=np.log(power[0] + 1e-300)))) / DECAY
+    fresh = np.diff(np.floor(level), prepend=-1.0) > 0
+    return np.unique(np.append(trial[fresh], last))
+
+
+def noise_covariances(
+    modes: Modes, optimizer: SGD, kappa: float, target: Array, recorded: Steps, total: int
+) -> Iterator[Array]:
+    """Yield the covariance of the dual coordinates of the leading modes at each recorded step, (K, K).
+
+    Parameters
+    ----------
+    modes : Modes
+    optimizer : SGD
+        With `batch`; sampling "subset" or "replacement".
+    kappa : float
+        1/(P C).
+    target : ndarray, shape (P, C)
+    recorded : ndarray of int, shape (steps,)
+        Ascending, starting at 0.
+    total : int
+        Steps of the whole run.
+    """
+    keep = leading_modes(modes, optimizer, kappa, total)
+    state = BatchNoise(modes, optimizer, kappa, target, total, noise_strength(optimizer, modes.samples), keep)
+    if recorded[0] == 0:
+        yield state.aa.copy()
+    for low, high in pairwise(nodes_of(state, int(recorded[-1]))):
+        inside = recorded[(recorded > low) & (recorded <= high)]
+        yield from state.advance(int(low), int(high), inside)

@@ -1,0 +1,157 @@
+"""Learning curves of a kernel learner: every observable of a training run, with its spread and its error.
+
+Two routes, chosen by the problem alone. The Gaussian route is in closed form: squared loss under gradient
+flow, gradient descent, momentum, schedules and independent minibatches. Everything else (cross-entropy, epochs)
+is averaged over single networks in function space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theorysim.backend import random
+from theorysim.backend.linalg import single_thread
+from theorysim.infinite.accuracy import decided_accuracy, gaussian_accuracy
+from theorysim.infinite.batch_noise import NEGLECTED, NODE_ERROR, noise_covariances
+from theorysim.infinite.ensemble import Gaussian, loss_moments, paths, test_law, train_law
+from theorysim.infinite.filters import filter_of
+from theorysim.infinite.modes import Modes
+from theorysim.problem.optimizer import SGD, GradientFlow
+
+Array = NDArray[np.float64]
+NETWORKS = 64  # single networks drawn for the scatter of accuracies
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training run as a kernel learner sees it.
+
+    Attributes
+    ----------
+    target, test_target : ndarray, shape (P, C) and (M, C)
+    classes, test_classes : ndarray of int or None
+        Right classes, where accuracy makes sense.
+    optimizer : GradientFlow or SGD
+    kappa : float
+        1/(P C) (squared loss) or 1/P (cross-entropy).
+    recorded : ndarray, ascending
+        Steps to return; times for gradient flow.
+    total : int
+        Steps of the whole run (0 for gradient flow).
+    loss : {"mse", "cross-entropy"}
+    """
+
+    target: Array
+    test_target: Array
+    classes: NDArray[np.int64] | None
+    test_classes: NDArray[np.int64] | None
+    optimizer: GradientFlow | SGD
+    kappa: float
+    recorded: Array
+    total: int
+    loss: str = "mse"
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether the outputs stay Gaussian with moments in closed form."""
+        return self.loss == "mse" and not (self.batched and self.optimizer.sampling == "epochs")  # type: ignore[union-attr]
+
+    @property
+    def batched(self) -> bool:
+        """Whether the optimizer sees minibatches."""
+        return isinstance(self.optimizer, SGD) and self.optimizer.batch is not None
+
+
+def gaussian_curves(modes: Modes, run: Run, starts: tuple[Array, Array]) -> dict[str, Array]:
+    """Return X, X_std, X_error of each observable, in closed form (accuracy scatter: `starts`).
+
+    Parameters
+    ----------
+    modes : Modes
+    run : Run
+    starts : pair of ndarray, shapes (P, C, R) and (M, C, R)
+        Initial outputs of R single networks: their accuracies give the scatter of accuracy.
+    """
+    response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
+    residual = response.residual(modes.eigenvalues, run.optimizer.ridge)
+    rows = []
+    singles = paths(modes, response, residual, run.target, *starts)
+    for k, (noise, (train, test)) in enumerate(zip(_noises(modes, run), singles, strict=True)):
+        law = train_law(modes, residual[k], run.target, noise)
+        row = _row("train", law, run.classes, train)
+        if len(run.test_target):
+            law = test_law(modes, response.moved[k], run.target, run.test_target, noise)
+            row |= _row("test", law, run.test_classes, test)
+            row |= _ensemble(law.mean, run.test_classes)
+        rows.append(row)
+    answer = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return _with_method_error(answer, NEGLECTED + NODE_ERROR if run.batched else 0.0)
+
+
+def _noises(modes: Modes, run: Run) -> Iterator[Array | None]:
+    if not run.batched:
+        return iter([None] * len(run.recorded))
+    assert isinstance(run.optimizer, SGD)
+    steps = np.asarray(run.recorded, np.int64)
+    return noise_covariances(modes, run.optimizer, run.kappa, run.target, steps, run.total)
+
+
+def _row(side: str, law: Gaussian, classes: NDArray[np.int64] | None, singles: Array) -> dict[str, Array | float]:
+    loss, spread = loss_moments(law)
+    row: dict[str, Array | float] = {
+        f"{side}_loss": loss,
+        f"{side}_loss_std": spread,
+        f"{side}_prediction": law.mean,
+        f"{side}_prediction_std": np.repeat(law.std[:, None], law.mean.shape[1], axis=1),
+    }
+    if classes is not None:
+        row[f"{side}_accuracy"] = gaussian_accuracy(law.mean, law.std, classes)
+        row[f"{side}_accuracy_std"] = float(np.std(decided_accuracy(singles, classes), ddof=1))
+    return row
+
+
+def _ensemble(mean: Array, classes: NDArray[np.int64] | None) -> dict[str, float]:
+    if classes is None:
+        return {}
+    return {
+        "ensemble_accuracy": float(decided_accuracy(mean[:, :, None], classes)[0]),
+        "ensemble_accuracy_std": 0.0,
+    }
+
+
+def _with_method_error(answer: dict[str, Array], noise_share: float) -> dict[str, Array]:
+    """Add X_error: rounding, and what omitted modes and nodes cost the batch noise, as a share of the spread."""
+    errors = {}
+    for name, value in answer.items():
+        if not name.endswith("_std"):
+            spread = answer[f"{name}_std"]
+            errors[f"{name}_error"] = 1e-12 * np.abs(value) + noise_share * spread
+    return answer | errors
+
+
+def initial_outputs(nngp: Array, outputs: int, networks: int, *, seed: int) -> Array:
+    """Draw initial outputs of infinitely wide networks in pairs +-f(0), f(0) ~ GP(0, Sigma).
+
+    Parameters
+    ----------
+    nngp : ndarray, shape (samples, samples)
+    outputs, networks : int
+        `networks` is even; the second half is minus the first.
+
+    Returns
+    -------
+    ndarray, shape (samples, outputs, networks)
+    """
+    size, half = len(nngp), networks // 2
+    scale = float(np.trace(nngp)) / max(size, 1)
+    if scale == 0.0:
+        return np.zeros((size, outputs, networks))
+    with single_thread():
+        factor = np.linalg.cholesky(nngp + 1e-10 * scale * np.eye(size))
+        draws = random.normals((size, outputs * half), seed=seed, stream=0, purpose=random.FUNCTION_SPACE)
+        one = (factor @ draws).reshape(size, outputs, half)
+    return np.concatenate([one, -one], axis=2)

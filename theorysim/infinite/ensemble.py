@@ -1,0 +1,129 @@
+"""Mean and covariance of the outputs of infinitely wide networks while they train on the squared loss.
+
+    f_x(k) = f_x(0) + cross^T h(k) U^T (y - f_X(0)),     f(0) ~ GP(0, Sigma)
+
+so the outputs stay Gaussian; batch noise adds a covariance of its own (`infinite.batch_noise`).
+Sources  [Jacot2018]; [Lee2019, section 2.2]; filters: derivations/descent.py; losses: derivations/gaussian.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theorysim.backend.linalg import single_thread
+from theorysim.infinite.filters import Filter
+from theorysim.infinite.modes import Modes
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Law of the outputs at one step: independent outputs with one covariance, in an orthonormal basis.
+
+    Attributes
+    ----------
+    bias : ndarray, shape (n, outputs)
+        Mean minus target, in the basis.
+    covariance : ndarray, shape (n, n)
+        Covariance of each output, in the basis.
+    mean : ndarray, shape (samples, outputs)
+        Mean output of each sample.
+    std : ndarray, shape (samples,)
+        Standard deviation of each output of a sample.
+    """
+
+    bias: Array
+    covariance: Array
+    mean: Array
+    std: Array
+
+
+def loss_moments(law: Gaussian) -> tuple[float, float]:
+    """Return mean and standard deviation of half the mean squared error under a Gaussian law.
+
+    mean = (|b|^2 + C tr S)/2n,  variance = (2 C tr S^2 + 4 sum_c b_c^T S b_c)/4n^2,  n = samples * outputs,
+    b = mean - target.  Proof: derivations/gaussian.py.
+    """
+    outputs, size = law.bias.shape[1], law.mean.size
+    mean = (np.sum(law.bias**2) + outputs * np.trace(law.covariance)) / (2 * size)
+    with single_thread():
+        cross = np.sum(law.bias * (law.covariance @ law.bias))
+    spread = 2 * outputs * np.sum(law.covariance**2) + 4 * cross
+    return float(mean), float(np.sqrt(max(spread, 0.0))) / (2 * size)
+
+
+def train_law(modes: Modes, left: Array, target: Array, noise: Array | None = None) -> Gaussian:
+    """Return the law of the outputs on the training samples at one step, in the basis of the modes.
+
+    Parameters
+    ----------
+    modes : Modes
+    left : ndarray, shape (P,)
+        (f - y)/(f(0) - y) of each mode.
+    target : ndarray, shape (P, C)
+    noise : ndarray, shape (K, K), optional
+        Covariance of the dual coordinates of the K leading modes that batches add.
+    """
+    bias = -left[:, None] * (modes.vectors.T @ target)
+    inside = left[:, None] * modes.prior * left
+    if noise is not None:
+        top = len(noise)
+        values = modes.eigenvalues[:top]
+        inside[:top, :top] += values[:, None] * noise * values
+    with single_thread():
+        mean = target + modes.vectors @ bias
+        variance = np.sum((modes.vectors @ inside) * modes.vectors, axis=1)
+    return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0)))
+
+
+def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, noise: Array | None = None) -> Gaussian:
+    """Return the law of the outputs on the test samples at one step.
+
+    Parameters
+    ----------
+    modes : Modes
+    moved : ndarray, shape (P,)
+        Filter h of each mode.
+    target, test_target : ndarray, shape (P, C) and (M, C)
+    noise : ndarray, shape (K, K), optional
+        As in `train_law`.
+    """
+    reach = moved[:, None] * modes.cross
+    with single_thread():
+        mean = reach.T @ (modes.vectors.T @ target)
+        half = reach.T @ (0.5 * (modes.prior @ reach) - modes.prior_cross)
+        covariance = modes.prior_test + half + half.T
+        if noise is not None:
+            top = modes.cross[: len(noise)]
+            covariance += top.T @ (noise @ top)
+    variance = np.maximum(np.diagonal(covariance), 0.0)
+    return Gaussian(mean - test_target, covariance, mean, np.sqrt(variance))
+
+
+def paths(
+    modes: Modes, response: Filter, residual: Array, target: Array, start: Array, start_test: Array
+) -> Iterator[tuple[Array, Array]]:
+    """Yield outputs of single networks with given initial outputs, on training and test samples.
+
+    Parameters
+    ----------
+    modes : Modes
+    response : Filter
+    residual : ndarray, shape (steps, P)
+    target : ndarray, shape (P, C)
+    start, start_test : ndarray, shape (P, C, R) and (M, C, R)
+        Initial outputs of R networks.
+    """
+    samples, outputs, count = start.shape
+    with single_thread():
+        distance = modes.vectors.T @ (target[:, :, None] - start).reshape(samples, -1)
+    for left, h in zip(residual, response.moved, strict=True):
+        with single_thread():
+            train = target[:, :, None] - (modes.vectors @ (left[:, None] * distance)).reshape(start.shape)
+            step = (h[:, None] * modes.cross).T @ distance
+        yield train, start_test + step.reshape(start_test.shape[0], outputs, count)

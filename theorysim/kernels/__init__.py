@@ -1,0 +1,1 @@
+"""Infinite-width kernel dynamics: NNGP and NTK, and the learning curves they predict."""
