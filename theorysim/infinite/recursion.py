@@ -5,9 +5,11 @@
 
 with T = E phi(u) phi(v), Tdot = E phi'(u) phi'(v), (u, v) ~ N(0, Sigma^l); sw, sb, alpha, alpha' of each layer.
 
-Error    Relative 1e-13 or better for the closed forms (relu family, erf, gelu, sin, cos, linear, quadratic): self-kernels are
-         exact, and pairs of the relu family that nearly coincide are computed from x - x'. Other activations go through
-         Hermite series, with a bound (see `infinite.hermite`).
+Error    Closed forms (relu family, erf, gelu, sin, cos, linear, quadratic): rounding. Self-kernels are exact; pairs of
+         the relu family that nearly coincide are computed from x - x', and keep 12 digits of Theta as all others do
+         (7 digits if one used c alone); only nearly *opposite* inputs under abs without biases keep 9. The other
+         closed forms lose no digits there: their maps are smooth at c = 1. Any other activation goes through Hermite
+         series, with a bound (see `infinite.hermite`).
 Sources  [Jacot2018, arXiv:1806.07572, theorem 1]; [Lee2018, arXiv:1711.00165, eq. 4].
 """
 

@@ -29,6 +29,9 @@ from theorysim.infinite.modes import Modes
 from theorysim.problem.optimizer import SGD
 
 Array = NDArray[np.float64]
+FLOW_TOLERANCE = 1e-5  # of each step of the cross-entropy flow: far below the scatter between networks
+AFFORDABLE = 1e12  # operations that the average over networks may cost
+FLOW_STEPS = 200  # what a flow takes, about
 
 
 def single_networks(
@@ -51,7 +54,9 @@ def single_networks(
         yield from paths(modes, response, residual, run.target, start, start_test)
         return
     if not isinstance(run.optimizer, SGD):
-        yield from flow_paths(modes, run.optimizer.ridge, run.kappa, run.target, start, start_test, run.recorded)
+        yield from flow_paths(
+            modes, run.optimizer.ridge, run.kappa, run.target, start, start_test, run.recorded, FLOW_TOLERANCE
+        )
         return
     error = softmax_error if run.loss == "cross-entropy" else squared_error
     with single_thread():
@@ -63,6 +68,14 @@ def single_networks(
         with single_thread():
             moved, moved_test = theta @ flat, across @ flat
         yield start + moved.reshape(start.shape), start_test + moved_test.reshape(start_test.shape)
+
+
+def affordable_networks(run: Run, fewest: int, most: int) -> int:
+    """Return an even number of networks, from `fewest` to `most`, that keeps the cost near AFFORDABLE."""
+    samples = len(run.target)
+    rows = samples if not isinstance(run.optimizer, SGD) or run.optimizer.batch is None else run.optimizer.batch
+    operations = 2.0 * rows * run.target.size * max(run.total, FLOW_STEPS)
+    return 2 * int(min(max(AFFORDABLE / operations, fewest), most) / 2)
 
 
 def sampled_curves(modes: Modes, run: Run, starts: tuple[Array, Array], order: Order | None = None) -> dict[str, Array]:

@@ -72,7 +72,7 @@ def kernels_series(
     Without `x2` only the part of `nngp` below the diagonal is read, and the result is symmetric.
     """
     n = None if x2 is None else len(x1)
-    grid = (tiles(*nngp.shape, edge, n is None), edge, int(n is None))
+    grid = (tiles(nngp.shape[0], nngp.shape[1], edge, n is None), edge, int(n is None))
     largest, scratch, errors = np.zeros(grid[0]), np.empty((grid[0], 3, edge)), (0.0, 0.0)
     sigma, theta = _first_diagonal(steps, x1 if x2 is None else np.concatenate((x1, x2)))
     roots = _inverse_roots(sigma)
@@ -153,8 +153,8 @@ def _first(
 
 
 @body(
-    f"int64, int64, {', '.join([_VECTOR] * 5)}, {_MATRIX}, {_MATRIX}, int64, int64, {_MATRIX}, {_MATRIX}, int64, int64, "
-    f"{_MATRIX}, {_MATRIX}, {_VECTOR}, float64[:,:,::1]"
+    f"int64, int64, {', '.join([_VECTOR] * 5)}, {_MATRIX}, {_MATRIX}, int64, int64, {_MATRIX}, {_MATRIX}, int64, "
+    f"int64, {_MATRIX}, {_MATRIX}, {_VECTOR}, float64[:,:,::1]"
 )
 def _layer(
     t: int, edge: int, symmetric: int, step: Array, r1: Array, r2: Array, next1: Array, next2: Array,
@@ -181,9 +181,7 @@ def _layer(
 
 
 @body
-def _sum(
-    c: Array, total: Array, a1: Array, i: int, a2: Array, left: int, stop: int, square: int, odd: int
-) -> None:
+def _sum(c: Array, total: Array, a1: Array, i: int, a2: Array, left: int, stop: int, square: int, odd: int) -> None:
     """Write sum_k a1[k, i] a2[k, left + j] y^k, times c if odd, into total[j]; y = c or c^2.
 
     Horner's rule with four terms at a time: the partial sums go through memory a quarter as often.

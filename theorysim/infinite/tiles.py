@@ -43,9 +43,7 @@ def sample_of(dual: Dual) -> Body:
     prepare, diagonal = dual.prepare, dual.diagonal
 
     @body(_SAMPLE_TYPES)
-    def sample(
-        i: int, norms: Array, steps: Array, sigma: Array, a: Array, b: Array, nngp: Array, ntk: Array
-    ) -> None:
+    def sample(i: int, norms: Array, steps: Array, sigma: Array, a: Array, b: Array, nngp: Array, ntk: Array) -> None:
         s = steps[0, 0] * norms[i] + steps[0, 1]
         t = steps[0, 2] * norms[i] + steps[0, 3]
         for layer in range(steps.shape[0] - 1):
@@ -90,8 +88,8 @@ def tile_of(dual: Dual) -> Body:
     """Return the body that carries a tile of pairs through all layers, from x.x' to Sigma and Theta, in place.
 
     Its arguments after the tile's number t are ``edge, symmetric, x1, x2, steps, s1, a1, b1, s2, a2, b2, nngp,
-    ntk``: `steps` as for `sample_of`; sigma, a, b of both sets of samples from `sample_of`; the outputs, `nngp` holding x.x'. Symmetric: only the part below the
-    diagonal is read, and mirrored; the diagonal is left alone.
+    ntk``: `steps` as for `sample_of`; sigma, a, b of both sets of samples from `sample_of`; the outputs, `nngp`
+    holding x.x'. Symmetric: only the part below the diagonal is read, and mirrored; the diagonal is left alone.
     """
     pair = dual.pair
     mark, mend = (_no_mark, _no_mend) if dual.close is None else (_mark, _mender(dual.close))
@@ -166,9 +164,7 @@ def _mender(close: Body) -> Body:
     """Return the body that redoes the marked pairs of row i, columns start..stop, from the inputs."""
 
     @body
-    def redo(
-        i: int, j: int, x1: Array, x2: Array, steps: Array, s1: Array, s2: Array, nngp: Array, ntk: Array
-    ) -> None:
+    def redo(i: int, j: int, x1: Array, x2: Array, steps: Array, s1: Array, s2: Array, nngp: Array, ntk: Array) -> None:
         dot = 0.0
         for k in range(x1.shape[1]):
             dot += x1[i, k] * x2[j, k]

@@ -28,7 +28,7 @@ from theorysim.finite.movement import kernel_change
 from theorysim.finite.training import train
 from theorysim.infinite.accuracy import decided_accuracy
 from theorysim.infinite.curves import NETWORKS, Run, gaussian_curves
-from theorysim.infinite.sampled import losses, sampled_curves, single_networks
+from theorysim.infinite.sampled import affordable_networks, losses, sampled_curves, single_networks
 from theorysim.infinite.stability import largest_stable
 from theorysim.kernels.learner import Learner, initial_pairs, learner_of, run_of
 from theorysim.observables import labelled
@@ -45,7 +45,7 @@ OBSERVABLES = (
     "train_prediction", "test_prediction",
 )  # fmt: skip
 SOURCES = ("Jacot2018", "Lee2019", "SohlDickstein2020")
-MOST_NETWORKS = 1024
+FEWEST_NETWORKS, MOST_NETWORKS = 16, 512
 PROBE_WIDTH = 64
 PROBE_REPLICAS = 4
 PROBE_SAMPLES = 64
@@ -128,24 +128,21 @@ def limit(training: Training, *, seed: int = 0, tolerance: float | None = None, 
 
 
 def _curves(training: Training, learner: Learner, run: Run, seed: int, tolerance: float) -> dict[str, Array]:
-    starts = initial_pairs(learner, training.outputs, seed=seed)
     if run.gaussian:
-        return gaussian_curves(learner.modes, run, starts)
-    values = _sampled(training, learner, run, starts, seed)
+        return gaussian_curves(learner.modes, run, initial_pairs(learner, training.outputs, seed=seed))
+    most = affordable_networks(run, FEWEST_NETWORKS, MOST_NETWORKS)
+    networks = min(NETWORKS, most)
+    values = _sampled(training, learner, run, networks, seed)
     worst = max(float(np.max(values[f"{side}_loss_error"] / values[f"{side}_loss"])) for side in _sides(run))
-    if worst > tolerance:
-        count = 2 * math.ceil(min(NETWORKS * (worst / tolerance) ** 2, MOST_NETWORKS) / 2)
-        starts = initial_pairs(learner, training.outputs, seed=seed, networks=count)
-        values = _sampled(training, learner, run, starts, seed)
-    return values
+    wanted = 2 * math.ceil(min(networks * (worst / tolerance) ** 2, most) / 2)
+    return values if wanted <= networks else _sampled(training, learner, run, wanted, seed)
 
 
-def _sampled(
-    training: Training, learner: Learner, run: Run, starts: tuple[Array, Array], seed: int
-) -> dict[str, Array]:
+def _sampled(training: Training, learner: Learner, run: Run, networks: int, seed: int) -> dict[str, Array]:
+    starts = initial_pairs(learner, training.outputs, seed=seed, networks=networks)
     order = None
     if isinstance(run.optimizer, SGD) and run.optimizer.batch is not None:
-        numbers = range(starts[0].shape[2])
+        numbers = range(networks)
         order = batch_order(
             run.optimizer.sampling, run.optimizer.batch, samples=len(run.target), replicas=numbers, seed=seed
         )

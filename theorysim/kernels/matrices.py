@@ -1,0 +1,68 @@
+"""Labelled kernel matrices of infinitely wide networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from theorysim.errors import ProblemError
+from theorysim.infinite.recursion import Kernels, kernels_of
+from theorysim.kernels.learner import activation_of
+from theorysim.observables import attributes
+from theorysim.problem.network import MLP
+
+
+def nngp(network: MLP, x1: ArrayLike, x2: ArrayLike | None = None, *, device: str = "cpu") -> xr.DataArray:
+    """Return Sigma, the covariance of the outputs at initialisation (NNGP kernel).
+
+    Parameters
+    ----------
+    network : MLP
+    x1, x2 : array_like, shapes (n1, d) and (n2, d)
+        Samples first; x2 defaults to x1.
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    DataArray
+        Dimensions sample, sample_other; ``attrs["error"]`` bounds the truncation error of an entry.
+
+    Raises
+    ------
+    ProblemError
+        For arrays that are not two-dimensional, not finite, or of different numbers of columns.
+    """
+    kernels = _kernels(network, x1, x2, device)
+    return _labelled("nngp", kernels.nngp, kernels.nngp_error)
+
+
+def ntk(network: MLP, x1: ArrayLike, x2: ArrayLike | None = None, *, device: str = "cpu") -> xr.DataArray:
+    """Return Theta, the neural tangent kernel with the network's rates; as `nngp`."""
+    kernels = _kernels(network, x1, x2, device)
+    return _labelled("ntk", kernels.ntk, kernels.ntk_error)
+
+
+def _kernels(network: MLP, x1: ArrayLike, x2: ArrayLike | None, device: str) -> Kernels:
+    one = _checked("x1", x1)
+    other = None if x2 is None else _checked("x2", x2)
+    if other is not None and other.shape[1] != one.shape[1]:
+        raise ProblemError(f"kernels: `x2` must have {one.shape[1]} columns as `x1`, got {other.shape[1]}")
+    layers = network.layers(inputs=one.shape[1], outputs=1)
+    return kernels_of(layers, activation_of(network), one, other, device=device)
+
+
+def _checked(name: str, x: ArrayLike) -> np.ndarray:
+    try:
+        array = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ProblemError(f"kernels: `{name}` must be an array of numbers, got {type(x).__name__}") from None
+    if array.ndim != 2 or array.size == 0:
+        raise ProblemError(f"kernels: `{name}` must have shape (samples, inputs), got {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise ProblemError(f"kernels: `{name}` must be finite, got NaN or infinity")
+    return array
+
+
+def _labelled(name: str, values: np.ndarray, error: float) -> xr.DataArray:
+    return xr.DataArray(values, dims=("sample", "sample_other"), name=name, attrs=attributes(name) | {"error": error})
