@@ -1,0 +1,116 @@
+"""The published sources that the theories cite, one table; the only place that knows titles and numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from theorysim.errors import ProblemError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication.
+
+    Attributes
+    ----------
+    key : str
+        As cited in docstrings, without an equation number: ``Jacot2018`` in ``[Jacot2018, eq. 8]``.
+    authors, title, venue : str
+        Authors joined by "and"; venue with volume.
+    year : int
+    arxiv : str
+        Number of the preprint, empty where there is none.
+    """
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+    arxiv: str = ""
+
+    @property
+    def bibtex(self) -> str:
+        """The entry as BibTeX."""
+        fields = {"author": self.authors, "title": f"{{{self.title}}}", "year": str(self.year)}
+        fields |= {"howpublished" if self.venue.startswith("arXiv") else "booktitle": self.venue}
+        if self.arxiv:
+            fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"}
+        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+        kind = "misc" if self.venue.startswith("arXiv") else "inproceedings"
+        return f"@{kind}{{{self.key},\n{body}\n}}"
+
+
+_TABLE = (
+    Reference("Jacot2018", "Arthur Jacot and Franck Gabriel and Clément Hongler",
+              "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
+              "Advances in Neural Information Processing Systems 31", 2018, "1806.07572"),
+    Reference("Lee2019", "Jaehoon Lee and Lechao Xiao and Samuel S. Schoenholz and Yasaman Bahri and "
+              "Roman Novak and Jascha Sohl-Dickstein and Jeffrey Pennington",
+              "Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent",
+              "Advances in Neural Information Processing Systems 32", 2019, "1902.06720"),
+    Reference("Lee2018", "Jaehoon Lee and Yasaman Bahri and Roman Novak and Samuel S. Schoenholz and "
+              "Jeffrey Pennington and Jascha Sohl-Dickstein", "Deep Neural Networks as Gaussian Processes",
+              "International Conference on Learning Representations", 2018, "1711.00165"),
+    Reference("Matthews2018", "Alexander G. de G. Matthews and Mark Rowland and Jiri Hron and "
+              "Richard E. Turner and Zoubin Ghahramani",
+              "Gaussian Process Behaviour in Wide Deep Neural Networks",
+              "International Conference on Learning Representations", 2018, "1804.11271"),
+    Reference("Cho2009", "Youngmin Cho and Lawrence K. Saul", "Kernel Methods for Deep Learning",
+              "Advances in Neural Information Processing Systems 22", 2009),
+    Reference("Williams1997", "Christopher K. I. Williams", "Computing with Infinite Networks",
+              "Advances in Neural Information Processing Systems 9", 1997),
+    Reference("Tsuchida2021", "Russell Tsuchida and Tim Pearce and Chris van der Heide and Fred Roosta and "
+              "Marcus Gallagher",
+              "Avoiding Kernel Fixed Points: Computing with ELU and GELU Infinite Networks",
+              "AAAI Conference on Artificial Intelligence", 2021, "2002.08517"),
+    Reference("SohlDickstein2020", "Jascha Sohl-Dickstein and Roman Novak and Samuel S. Schoenholz and "
+              "Jaehoon Lee",
+              "On the infinite width limit of neural networks with a standard parameterization",
+              "arXiv preprint", 2020, "2001.07301"),
+    Reference("Poole2016", "Ben Poole and Subhaneil Lahiri and Maithra Raghu and Jascha Sohl-Dickstein and "
+              "Surya Ganguli", "Exponential expressivity in deep neural networks through transient chaos",
+              "Advances in Neural Information Processing Systems 29", 2016, "1606.05340"),
+    Reference("Schoenholz2017", "Samuel S. Schoenholz and Justin Gilmer and Surya Ganguli and "
+              "Jascha Sohl-Dickstein", "Deep Information Propagation",
+              "International Conference on Learning Representations", 2017, "1611.01232"),
+    Reference("Yang2021", "Greg Yang and Edward J. Hu",
+              "Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks",
+              "International Conference on Machine Learning", 2021, "2011.14522"),
+    Reference("Bordelon2022", "Blake Bordelon and Cengiz Pehlevan",
+              "Self-Consistent Dynamical Field Theory of Kernel Evolution in Wide Neural Networks",
+              "Advances in Neural Information Processing Systems 35", 2022, "2205.09653"),
+    Reference("Polyak1964", "Boris T. Polyak",
+              "Some methods of speeding up the convergence of iteration methods",
+              "USSR Computational Mathematics and Mathematical Physics 4(5)", 1964),
+    Reference("Kingma2015", "Diederik P. Kingma and Jimmy Ba", "Adam: A Method for Stochastic Optimization",
+              "International Conference on Learning Representations", 2015, "1412.6980"),
+    Reference("Salmon2011", "John K. Salmon and Mark A. Moraes and Ron O. Dror and David E. Shaw",
+              "Parallel Random Numbers: As Easy as 1, 2, 3",
+              "International Conference for High Performance Computing, Networking, Storage and "
+              "Analysis", 2011),
+)  # fmt: skip
+REFERENCES: Mapping[str, Reference] = {row.key: row for row in _TABLE}
+
+_CITED = re.compile(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?)(?:,[^\]]*)?\]")
+
+
+def cited(text: str) -> tuple[str, ...]:
+    """Return the keys that a docstring cites as ``[Key]`` or ``[Key, eq. 3]``, in order, each once."""
+    return tuple(dict.fromkeys(_CITED.findall(text)))
+
+
+def bibtex(keys: tuple[str, ...]) -> str:
+    """Return BibTeX of the publications.
+
+    Raises
+    ------
+    ProblemError
+        If a key is not in the table.
+    """
+    for key in keys:
+        if key not in REFERENCES:
+            raise ProblemError(f'cite: no reference "{key}"; known: {", ".join(sorted(REFERENCES))}')
+    return "\n\n".join(REFERENCES[key].bibtex for key in keys)
