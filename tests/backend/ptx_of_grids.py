@@ -10,7 +10,8 @@ import pkgutil
 import sys
 from pathlib import Path
 
-import tests.backend.grids  # noqa: F401
+import tests.backend.grids
+import tests.infinite.kernel_grids  # noqa: F401
 import theorysim
 from theorysim.backend import cuda
 from theorysim.backend.compile import GRIDS, body

@@ -36,7 +36,8 @@ CASES = {
     "epochs": training(ts.SGD(learning_rate=0.5 * RATE, batch=7, sampling="epochs")),
     "ridge": training(ts.GD(learning_rate=RATE, ridge=2.0)),
     "schedule": training(ts.SGD(learning_rate=RATE, batch=12, schedule=ts.Cosine())),
-    "three outputs, biases": training(ts.GD(learning_rate=RATE), targets=THREE, bias_std=0.3, activation="relu"),
+    # half the rate: deep in training even width 2048 shows its 1/N bias to 200 replicas
+    "three outputs, biases": training(ts.GD(learning_rate=0.5 * RATE), targets=THREE, bias_std=0.3, activation="relu"),
     "standard": training(ts.GD(learning_rate=RATE / 2048), parameterization="standard"),
     "tanh by the series": training(ts.GD(learning_rate=RATE), activation="tanh"),
 }
@@ -62,12 +63,15 @@ def test_planted_factor_in_the_kernel_is_rejected() -> None:
 
 
 def test_bias_falls_as_one_over_width() -> None:
+    """The fitted exponent of the bias is 1 within its error, at every step after the first two."""
     optimizer = ts.GD(learning_rate=RATE)
     limit = mlp.limit(training(optimizer, initial_output="subtracted"))
+    replicas = {64: 1500, 128: 1500, 256: 1250, 512: 1000}
     networks = {
         n: mlp.finite(training(optimizer, width=n, initial_output="subtracted"), replicas=r, seed=2)
-        for n, r in ((32, 4000), (64, 3000), (128, 2000), (256, 1500))
+        for n, r in replicas.items()
     }
-    fit = widths(limit.isel(step=[-1]), {n: each.isel(step=[-1]) for n, each in networks.items()})
-    exponent, error = float(fit.train_loss_exponent), float(fit.train_loss_exponent_error)
-    assert abs(exponent + 1) < 2 * error + 0.15
+    fit = widths(limit, networks)
+    exponent, error = fit.train_loss_exponent.values[3:], fit.train_loss_exponent_error.values[3:]
+    assert np.all(error < 0.25)
+    assert np.all(np.abs(exponent - 1.0) < 2 * error)

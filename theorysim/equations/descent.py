@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 
 from theorysim.backend.compile import body
+from theorysim.backend.order import larger, smaller
 from theorysim.equations.registry import equation
 
 _SPLIT = 134217729.0  # 2^27 + 1: halves of a double (Dekker)
@@ -95,7 +96,7 @@ def _powers(
         sum_of_ratios = float(t)
     else:
         if determinant > 0.0:
-            one_minus = -math.expm1(t * math.log1p(-min(spread, 1.0)))
+            one_minus = -math.expm1(t * math.log1p(-smaller(1.0, spread)))
         else:
             ratio = 1.0 - spread  # l2/l1 < 0 here, or 0
             one_minus = 1.0 - _sign_power(ratio < 0.0, t) * abs(ratio) ** t
@@ -122,7 +123,7 @@ def _signed_root(discriminant: float) -> float:
 @body
 def _distance(constant: float, total: float, root: float) -> float:
     """Return the smaller root of z^2 - total z + constant = 0, where root = sqrt(total^2 - 4 constant)."""
-    return 2.0 * constant / (total + max(root, 0.0))
+    return 2.0 * constant / (total + larger(0.0, root))
 
 
 @body
@@ -169,7 +170,7 @@ def nesterov(x: float, t: int, b: float) -> float:
     if x == 1.0:
         return 1.0 if t == 0 else (-b if t == 1 else 0.0)
     trace, root, distance = _nesterov_roots(x, b)
-    log_determinant = math.log(b) + math.log1p(-min(x, 1.0 - 1e-16))
+    log_determinant = math.log(b) + math.log1p(-smaller(1.0 - 1e-16, x))
     c, u = _powers(t, trace, b * (1.0 - x), root, distance, log_determinant)
     return c + 0.5 * (1.0 - b - (1.0 + b) * x) * u
 
@@ -226,7 +227,7 @@ def nesterov_filter(x: float, t: int, b: float) -> float:
     if x == 1.0:
         return 1.0
     trace, root, distance = _nesterov_roots(x, b)
-    log_determinant = math.log(b) + math.log1p(-min(x, 1.0 - 1e-16))
+    log_determinant = math.log(b) + math.log1p(-smaller(1.0 - 1e-16, x))
     c, u = _powers(t, trace, b * (1.0 - x), root, distance, log_determinant)
     half_gain = 0.5 * (1.0 - b - (1.0 + b) * x)
     if root >= 0.0 and trace >= 0.0:

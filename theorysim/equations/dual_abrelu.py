@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.compile import body
 from theorysim.backend.mathfun import acos
+from theorysim.backend.order import larger, smaller
 from theorysim.equations.registry import equation
 
 Body = Callable[..., Any]
@@ -32,7 +33,7 @@ _TINY = 1e-300
 @body
 def prepare(q: float) -> tuple[float, float]:
     """Return (sqrt q, 1/sqrt q); the reciprocal is 0 for q = 0, so that such pairs have theta = pi/2."""
-    s = math.sqrt(max(q, 0.0))
+    s = math.sqrt(larger(0.0, q))
     return s, (1.0 / s if s > 1e-150 else 0.0)
 
 
@@ -41,7 +42,7 @@ def pair(
     q12: float, s1: float, r1: float, s2: float, r2: float, f: float, m: float
 ) -> tuple[float, float]:
     """Return (T, Tdot) from q12 and the prepared numbers of both samples."""
-    c = min(1.0, max(-1.0, q12 * r1 * r2))
+    c = smaller(1.0, larger(-1.0, q12 * r1 * r2))
     tdot = m - f * acos(c)
     return f * s1 * s2 * math.sqrt((1.0 - c) * (1.0 + c)) + q12 * tdot, tdot
 
@@ -117,13 +118,13 @@ def close_start(
         uu += w * x[i] * x[i]
         ud += w * x[i] * step
         dd_half += w * step * (0.5 * x[i] + 0.5 * y[i])
-    along = ud / max(uu, _TINY)
+    along = ud / larger(_TINY, uu)
     across = bias_variance * along * along
     for i in range(x.shape[0]):
         part = (x[i] - y[i]) - along * x[i]
         across += w * part * part
     d = 2.0 * dd_half
-    sine2 = min(1.0, across / max(uu - d, _TINY))
+    sine2 = smaller(1.0, across / larger(_TINY, uu - d))
     cosine = math.sqrt(1.0 - sine2)
     acute = uu - ud >= 0.0  # U.V = U.U - U.(U - V)
     return sine2 / (1.0 + cosine) if acute else 1.0 + cosine, d
@@ -164,7 +165,7 @@ def close_layer(
         The same after the layer, and the covariance Sigma'(x, y) = w T + v.
     """
     f, m = (a - b) * (a - b) * _PER_TWO_PI, 0.5 * (a * a + b * b)
-    angle = 2.0 * math.asin(math.sqrt(0.5 * min(delta, 2.0)))
+    angle = 2.0 * math.asin(math.sqrt(0.5 * smaller(2.0, delta)))
     t = math.sqrt(q1 * q2) * (m - (m * delta - f * segment(angle)))
     tangent = weight_rate * t + bias_rate + w * (m - f * angle) * theta
     return gap(delta, d, q1, q2, w, v, a, b), w * m * d, tangent, w * t + v

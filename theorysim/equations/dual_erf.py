@@ -13,6 +13,7 @@ import math
 
 from theorysim.backend.compile import body
 from theorysim.backend.mathfun import asin, atan
+from theorysim.backend.order import larger, smaller
 from theorysim.equations.registry import equation
 
 _TWO_PER_PI = 2.0 / math.pi
@@ -30,7 +31,7 @@ def prepare(q: float) -> tuple[float, float]:
 def pair(q12: float, a1: float, b1: float, a2: float, b2: float) -> tuple[float, float]:
     """Return (T, Tdot) from q12 and the prepared numbers of both samples."""
     scale = a1 * a2
-    x = min(1.0, max(-1.0, 2.0 * q12 * scale))
+    x = smaller(1.0, larger(-1.0, 2.0 * q12 * scale))
     return _TWO_PER_PI * asin(x), _FOUR_PER_PI * scale / math.sqrt((1.0 - x) * (1.0 + x) + _ROUNDING)
 
 

@@ -14,6 +14,7 @@ import math
 
 from theorysim.backend.compile import body
 from theorysim.backend.mathfun import atan
+from theorysim.backend.order import larger
 from theorysim.equations.registry import equation
 
 _PER_TWO_PI = 1.0 / (2.0 * math.pi)
@@ -30,7 +31,7 @@ def pair(q12: float, a1: float, b1: float, a2: float, b2: float) -> tuple[float,
     """Return (T, Tdot) from q12 and the prepared numbers of both samples."""
     product = a1 * a2
     per_p = b1 * b2
-    d = max(1.0 + a1 + a2 + (product - q12 * q12), 1.0)
+    d = larger(1.0, 1.0 + a1 + a2 + (product - q12 * q12))
     root = 1.0 / math.sqrt(d)
     angle = _PER_TWO_PI * atan(q12 * root)
     t = q12 * (0.25 + angle) + _PER_TWO_PI * per_p * root * (q12 * q12 + product * d)

@@ -46,10 +46,7 @@ def decided_accuracy(outputs: Array, classes: NDArray[np.int64]) -> Array:
     outputs : ndarray, shape (samples, outputs, networks)
     classes : ndarray of int, shape (samples,)
     """
-    if outputs.shape[1] == 1:
-        decided = (outputs[:, 0] > 0).astype(np.int64)
-    else:
-        decided = np.argmax(outputs, axis=1)
+    decided = (outputs[:, 0] > 0).astype(np.int64) if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
     return np.mean(decided == classes[:, None], axis=0)  # type: ignore[no-any-return]
 
 

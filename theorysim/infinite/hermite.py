@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-12
 """Truncation error wanted in T and Tdot, relative to the largest self-kernel."""
 
-_STAGES = (24, 72, 384)  # numbers of terms tried
+_STAGES = (24, 64, 128, 384)  # numbers of terms tried
 _RANGE = 13.0  # beyond, the square root of the normal density is below 1e-18
 _PANEL = 0.4
 _RATIO = 1.5

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from theorysim.backend.bits import fma
 from theorysim.backend.compile import body
 from theorysim.backend.foreach import foreach
+from theorysim.backend.order import larger, smaller
 from theorysim.equations.activations import Activation
 from theorysim.infinite.hermite import TOLERANCE, Expansion, expand
 from theorysim.infinite.tiles import begin, corner, mirror, tiles
@@ -86,8 +87,8 @@ def kernels_series(
         old, roots = roots, _inverse_roots(sigma)
         foreach(
             _layer, *grid, step, *_both(old, n), *_both(roots, n),
-            *_both(value.coefficients, n), value.square, value.odd,
-            *_both(slope.coefficients, n), slope.square, slope.odd, nngp, ntk, largest, scratch, device=device,
+            *_packed(value.coefficients, n, edge), value.square, value.odd,
+            *_packed(slope.coefficients, n, edge), slope.square, slope.odd, nngp, ntk, largest, scratch, device=device,
         )  # fmt: skip
     if n is None:
         foreach(_reflect, *grid[:1], edge, nngp, ntk, device=device)
@@ -135,7 +136,17 @@ def _both(values: Array, n: int | None) -> tuple[Array, Array]:
     return np.ascontiguousarray(values[..., :n]), np.ascontiguousarray(values[..., n:])
 
 
-_MATRIX, _VECTOR = "float64[:,::1]", "float64[::1]"
+def _packed(values: Array, n: int | None, edge: int) -> tuple[Array, Array]:
+    """Return `values`, shape (K, N), of the first samples as (n1, K) and of the second as (tiles across, K, edge).
+
+    So a row finds its numbers side by side, and a tile too: they stay in the nearest cache.
+    """
+    one, two = _both(values, n)
+    blocks = np.pad(two, ((0, 0), (0, -two.shape[1] % edge))).reshape(len(two), -1, edge)
+    return np.ascontiguousarray(one.T), np.ascontiguousarray(blocks.transpose(1, 0, 2))
+
+
+_MATRIX, _VECTOR, _BLOCKS = "float64[:,::1]", "float64[::1]", "float64[:,:,::1]"
 
 
 @body(f"int64, int64, {_MATRIX}, {_VECTOR}, {_VECTOR}, {_MATRIX}, {_MATRIX}, {_VECTOR}")
@@ -144,17 +155,17 @@ def _first(
 ) -> None:
     """Turn x.x' of a tile into Sigma^1, Theta^1, and note the largest |c|."""
     top, left = corner(t, edge, nngp.shape[1], symmetric)
-    bottom, right = min(top + edge, nngp.shape[0]), min(left + edge, nngp.shape[1])
+    bottom, right = smaller(top + edge, nngp.shape[0]), smaller(left + edge, nngp.shape[1])
     largest[t] = 0.0
     for i in range(top, bottom):
-        stop = min(i, right) if symmetric else right
+        stop = smaller(i, right) if symmetric else right
         begin(nngp[i, left:stop], ntk[i, left:stop], steps)
         largest[t] = _largest(nngp[i, left:stop], r1[i], r2[left:stop], largest[t])
 
 
 @body(
-    f"int64, int64, {', '.join([_VECTOR] * 5)}, {_MATRIX}, {_MATRIX}, int64, int64, {_MATRIX}, {_MATRIX}, int64, "
-    f"int64, {_MATRIX}, {_MATRIX}, {_VECTOR}, float64[:,:,::1]"
+    f"int64, int64, {', '.join([_VECTOR] * 5)}, {_MATRIX}, {_BLOCKS}, int64, int64, {_MATRIX}, {_BLOCKS}, int64, "
+    f"int64, {_MATRIX}, {_MATRIX}, {_VECTOR}, {_BLOCKS}"
 )
 def _layer(
     t: int, edge: int, symmetric: int, step: Array, r1: Array, r2: Array, next1: Array, next2: Array,
@@ -163,17 +174,17 @@ def _layer(
 ) -> None:  # fmt: skip
     """Carry a tile through one layer, and note the largest |c| after it."""
     top, left = corner(t, edge, nngp.shape[1], symmetric)
-    bottom, right = min(top + edge, nngp.shape[0]), min(left + edge, nngp.shape[1])
+    bottom, right = smaller(top + edge, nngp.shape[0]), smaller(left + edge, nngp.shape[1])
     w, v, rate, bias = step[0], step[1], step[2], step[3]
     largest[t] = 0.0
     for i in range(top, bottom):
-        stop = min(i, right) if symmetric else right
+        stop = smaller(i, right) if symmetric else right
         s, theta = nngp[i, left:stop], ntk[i, left:stop]
         c, value, slope = scratch[t, 0], scratch[t, 1], scratch[t, 2]
         for j in range(stop - left):
-            c[j] = min(1.0, max(-1.0, s[j] * r1[i] * r2[left + j]))
-        _sum(c, value, a1, i, a2, left, stop, a_square, a_odd)
-        _sum(c, slope, b1, i, b2, left, stop, b_square, b_odd)
+            c[j] = smaller(1.0, larger(-1.0, s[j] * r1[i] * r2[left + j]))
+        _sum(c, value, a1[i], a2[left // edge], stop - left, a_square, a_odd)
+        _sum(c, slope, b1[i], b2[left // edge], stop - left, b_square, b_odd)
         for j in range(stop - left):
             theta[j] = rate * value[j] + bias + w * slope[j] * theta[j]
             s[j] = w * value[j] + v
@@ -181,28 +192,28 @@ def _layer(
 
 
 @body
-def _sum(c: Array, total: Array, a1: Array, i: int, a2: Array, left: int, stop: int, square: int, odd: int) -> None:
-    """Write sum_k a1[k, i] a2[k, left + j] y^k, times c if odd, into total[j]; y = c or c^2.
+def _sum(c: Array, total: Array, a1: Array, a2: Array, n: int, square: int, odd: int) -> None:
+    """Write sum_k a1[k] a2[k, j] y^k, times c if odd, into total[j], j < n; y = c or c^2.
 
     Horner's rule with four terms at a time: the partial sums go through memory a quarter as often.
     """
-    for j in range(stop - left):
+    for j in range(n):
         total[j] = 0.0
     for k in range(a1.shape[0] - 4, -1, -4):
-        p0, p1, p2, p3 = a1[k, i], a1[k + 1, i], a1[k + 2, i], a1[k + 3, i]
-        q0, q1, q2, q3 = a2[k, left:stop], a2[k + 1, left:stop], a2[k + 2, left:stop], a2[k + 3, left:stop]
-        for j in range(stop - left):
+        p0, p1, p2, p3 = a1[k], a1[k + 1], a1[k + 2], a1[k + 3]
+        q0, q1, q2, q3 = a2[k, :n], a2[k + 1, :n], a2[k + 2, :n], a2[k + 3, :n]
+        for j in range(n):
             y = c[j] * c[j] if square else c[j]
             total[j] = fma(fma(fma(fma(total[j], y, p3 * q3[j]), y, p2 * q2[j]), y, p1 * q1[j]), y, p0 * q0[j])
     if odd:
-        for j in range(stop - left):
+        for j in range(n):
             total[j] *= c[j]
 
 
 @body
 def _largest(s: Array, r1: float, r2: Array, largest: float) -> float:
     for j in range(s.shape[0]):
-        largest = max(largest, abs(s[j]) * r1 * r2[j])
+        largest = larger(largest, abs(s[j]) * r1 * r2[j])
     return largest
 
 
@@ -210,6 +221,6 @@ def _largest(s: Array, r1: float, r2: Array, largest: float) -> float:
 def _reflect(t: int, edge: int, nngp: Array, ntk: Array) -> None:
     """Mirror a tile."""
     top, left = corner(t, edge, nngp.shape[1], 1)
-    bottom, right = min(top + edge, nngp.shape[0]), min(left + edge, nngp.shape[1])
+    bottom, right = smaller(top + edge, nngp.shape[0]), smaller(left + edge, nngp.shape[1])
     mirror(nngp, top, bottom, left, right)
     mirror(ntk, top, bottom, left, right)

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from theorysim.backend.compile import body
+from theorysim.backend.order import smaller
 from theorysim.equations.dual_abrelu import close_start
 from theorysim.equations.duals import Dual
 
@@ -79,7 +80,7 @@ def tiles(rows: int, columns: int, edge: int, symmetric: bool) -> int:
 def mirror(values: Array, start: int, stop: int, first: int, last: int) -> None:
     """Copy the part below the diagonal of rows start..stop, columns first..last, to above the diagonal."""
     for i in range(start, stop):
-        for j in range(first, min(i, last)):
+        for j in range(first, smaller(i, last)):
             values[j, i] = values[i, j]
 
 
@@ -109,10 +110,10 @@ def tile_of(dual: Dual) -> Body:
         s1: Array, a1: Array, b1: Array, s2: Array, a2: Array, b2: Array, nngp: Array, ntk: Array,
     ) -> None:  # fmt: skip
         top, left = corner(t, edge, nngp.shape[1], symmetric)
-        bottom, right = min(top + edge, nngp.shape[0]), min(left + edge, nngp.shape[1])
+        bottom, right = smaller(top + edge, nngp.shape[0]), smaller(left + edge, nngp.shape[1])
         last = s1.shape[0] - 1
         for i in range(top, bottom):
-            stop = min(i, right) if symmetric else right
+            stop = smaller(i, right) if symmetric else right
             row, tangent = nngp[i, left:stop], ntk[i, left:stop]
             begin(row, tangent, steps)
             mark(row, tangent, s1[0, i], s2[0, left:stop], _CLOSE_AT_START)

@@ -49,6 +49,8 @@ FEWEST_NETWORKS, MOST_NETWORKS = 16, 512
 PROBE_WIDTH = 64
 PROBE_REPLICAS = 4
 PROBE_SAMPLES = 64
+LARGEST_KERNEL_ERROR = 0.01
+"""Bound on the relative error of a kernel entry above which the limit is not known well enough."""
 LARGEST_CHANGE = 0.5
 """Relative change of the tangent kernel above which the limit is no start for a forecast of this width."""
 
@@ -63,6 +65,10 @@ def validity(training: Training) -> Verdict:
     if reason is not None:
         return Verdict(theory="kernels.mlp", applies=False, number=float("nan"), threshold=LARGEST_CHANGE,
                        reason=reason[0], instead=reason[1])  # fmt: skip
+    error = learner_of(training).error
+    if error > LARGEST_KERNEL_ERROR:
+        text = f"the series of this activation bounds the error of the kernel by {100 * error:.2g} % only"
+        return Verdict(theory="kernels.mlp", applies=False, number=error, threshold=LARGEST_KERNEL_ERROR, reason=text)
     change = predicted_kernel_change(training)
     applies = change <= LARGEST_CHANGE
     text = f"predicted change of the kernel {100 * change:.2g} % at width {training.network.widths[-1]}"

@@ -6,10 +6,13 @@ Each is a frozen statement with `load()`, which returns `Samples`. Rows of a tab
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from theorysim.errors import ProblemError
@@ -21,6 +24,27 @@ from theorysim.problem.validation import Statement
 Shipped = Literal["digits", "breast_cancer", "diabetes"]
 ROWS: dict[str, int] = {"digits": 1797, "breast_cancer": 569, "diabetes": 442}
 _LABELS: dict[str, Labels] = {"digits": "one-hot-centred", "breast_cancer": "sign", "diabetes": "regression"}
+
+
+@cache
+def shipped_table(name: Shipped) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return inputs (n, d) and targets (n,) of a data set of scikit-learn, digits as pixels/16."""
+    if name == "digits" and (table := _digits_file()) is not None:
+        columns = np.loadtxt(table, delimiter=",")
+        return columns[:, :-1] / 16.0, columns[:, -1].astype(np.int64)
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
+    x = np.asarray(bunch.data, dtype=np.float64)
+    return x / 16.0 if name == "digits" else x, np.asarray(bunch.target)
+
+
+def _digits_file() -> Path | None:
+    """Return scikit-learn's file of digits where it is; importing scikit-learn takes longer than reading it."""
+    spec = find_spec("sklearn")
+    folders = spec.submodule_search_locations if spec is not None else None
+    table = Path(folders[0], "datasets", "data", "digits.csv.gz") if folders else None
+    return table if table is not None and table.is_file() else None
 
 
 class ShippedData(Statement):
@@ -52,13 +76,9 @@ class ShippedData(Statement):
 
     def load(self) -> Samples:
         """Return the samples."""
-        from sklearn import datasets
-
-        bunch = getattr(datasets, f"load_{self.name}")()
-        x = np.asarray(bunch.data, dtype=np.float64)
-        x = x / 16.0 if self.name == "digits" else x
-        split = split_rows(x, np.asarray(bunch.target), self.train, self.test, self.split_seed)
-        return encoded(split, self.labels, self.inputs, np.asarray(bunch.target))
+        x, target = shipped_table(self.name)
+        split = split_rows(x, target, self.train, self.test, self.split_seed)
+        return encoded(split, self.labels, self.inputs, target)
 
 
 class File(Statement):
