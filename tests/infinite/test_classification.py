@@ -87,7 +87,7 @@ def test_small_steps_approach_the_flow_at_first_order(ridge: float) -> None:
     inside, gaps = case.theta[:P, :P], []
     for steps in (800, 1600, 3200):
         optimizer = GD(learning_rate=time / steps, ridge=ridge)
-        dual, = dual_steps(inside, case.start, case.target, optimizer, KAPPA, np.array([steps]), steps, softmax_error)
+        (dual,) = dual_steps(inside, case.start, case.target, optimizer, KAPPA, np.array([steps]), steps, softmax_error)
         gaps.append(np.abs(case.start + np.einsum("pq,qcr->pcr", inside, dual) - exact).max())
     assert gaps[0] < 0.05
     ratios = np.array(gaps[:-1]) / gaps[1:]

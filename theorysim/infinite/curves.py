@@ -7,8 +7,11 @@ is averaged over single networks in function space.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,7 @@ from theorysim.problem.optimizer import SGD, GradientFlow
 
 Array = NDArray[np.float64]
 NETWORKS = 64  # single networks drawn for the scatter of accuracies
+AT_ONCE = 8  # steps worked on together
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +82,21 @@ def gaussian_curves(modes: Modes, run: Run, starts: tuple[Array, Array]) -> dict
     """
     response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
     residual = response.residual(modes.eigenvalues, run.optimizer.ridge)
-    rows = []
-    singles = paths(modes, response, residual, run.target, *starts)
-    for k, (noise, (train, test)) in enumerate(zip(_noises(modes, run), singles, strict=True)):
+
+    def row(k: int, noise: Array | None, singles: tuple[Array, Array]) -> dict[str, Array | float]:
         law = train_law(modes, residual[k], run.target, noise)
-        row = _row("train", law, run.classes, train)
+        found = _row("train", law, run.classes, singles[0])
         if len(run.test_target):
             law = test_law(modes, response.moved[k], run.target, run.test_target, noise)
-            row |= _row("test", law, run.test_classes, test)
-            row |= _ensemble(law.mean, run.test_classes)
-        rows.append(row)
+            found |= _row("test", law, run.test_classes, singles[1])
+            found |= _ensemble(law.mean, run.test_classes)
+        return found
+
+    jobs = zip(count(), _noises(modes, run), paths(modes, response, residual, run.target, *starts), strict=False)
+    rows: list[dict[str, Array | float]] = []
+    with single_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:  # steps are independent: same bits
+        while some := list(islice(jobs, AT_ONCE)):  # a few at a time: each holds a covariance
+            rows += pool.map(lambda job: row(*job), some)
     answer = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return _with_method_error(answer, NEGLECTED + NODE_ERROR if run.batched else 0.0)
 

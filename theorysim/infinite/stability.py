@@ -15,8 +15,8 @@ from theorysim.infinite.modes import Modes
 from theorysim.problem.optimizer import SGD
 
 Array = NDArray[np.float64]
-_PERRON_STEPS = 25
-_BISECTIONS = 14
+_PERRON_STEPS = 12
+_BISECTIONS = 10  # to a thousandth of the limit of full batches
 
 
 def largest_stable(modes: Modes, optimizer: SGD, kappa: float) -> float:
