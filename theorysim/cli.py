@@ -8,8 +8,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
@@ -32,6 +34,11 @@ app = App(
 app.register_install_completion_command()
 
 Problem = Annotated[Path | None, Parameter(name="FILE", help="Problem in TOML; without it, a built-in one.")]
+
+
+def _load_presentation() -> None:
+    for name in ("plot", "report", "store"):
+        import_module(f"theorysim.{name}")
 
 
 @app.command
@@ -57,14 +64,16 @@ def predict(
     json
         Print everything as JSON instead of tables.
     """
-    from theorysim import report, store
+    Thread(target=_load_presentation, daemon=True).start()  # matplotlib loads on the idle core
     from theorysim.forecast import forecast
-    from theorysim.plot import plot, save
     from theorysim.progress import bar
 
     training, stem = _read(file, output)
     with bar("predicting", quiet or json) as progress:
         result = forecast(training, seed=seed, progress=progress)
+    from theorysim import report, store
+    from theorysim.plot import plot, save
+
     saved = [store.save(result, f"{stem}-forecast.nc"), save(plot(result), f"{stem}-forecast.svg")]
     if json:
         print(json_text.dumps(report.as_mapping(result), indent=1))

@@ -17,9 +17,7 @@ def test_mean_and_variance_of_a_squared_residual():
     r = generator.multivariate_normal(mean, covariance, size=400_000)
     squares = (r**2).sum(axis=1)
     total = sum(gaussian.square_mean(mean[i], covariance[i, i]) for i in range(3))
-    variance = sum(
-        gaussian.square_covariance(mean[i], mean[j], covariance[i, j]) for i in range(3) for j in range(3)
-    )
+    variance = sum(gaussian.square_covariance(mean[i], mean[j], covariance[i, j]) for i in range(3) for j in range(3))
     assert variance == pytest.approx(2 * np.sum(covariance**2) + 4 * mean @ covariance @ mean, rel=1e-13)
     assert abs(squares.mean() - total) < 5 * math.sqrt(variance / len(squares))
     assert squares.var() == pytest.approx(variance, rel=0.02)

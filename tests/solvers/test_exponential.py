@@ -100,9 +100,9 @@ def test_rates_over_twelve_decades_agree_with_radau_in_few_steps() -> None:
 def test_rates_broadcast_over_trailing_axes() -> None:
     rates = np.array([[0.1], [20.0]])
     start = np.arange(6.0).reshape(2, 3)
-    many, = flow(rates, np.cos, start, np.array([2.0]), 1e-11)
+    (many,) = flow(rates, np.cos, start, np.array([2.0]), 1e-11)
     for column in range(3):
-        one, = flow(rates[:, 0], np.cos, start[:, column], np.array([2.0]), 1e-11)
+        (one,) = flow(rates[:, 0], np.cos, start[:, column], np.array([2.0]), 1e-11)
         np.testing.assert_allclose(many[:, column], one, atol=1e-9)
 
 

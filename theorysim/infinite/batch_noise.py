@@ -172,6 +172,8 @@ def _row(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # t
 
 def _low_rank(prior: Array) -> Array:
     """Return F, shape (P, rank), with F F^T = prior up to 1e-5 of its trace."""
+    if not np.any(np.diagonal(prior)):
+        return np.zeros((len(prior), 1))
     values, vectors = eigh(prior)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rest = np.sum(values) - np.cumsum(values)

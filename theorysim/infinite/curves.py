@@ -26,7 +26,7 @@ from theorysim.infinite.modes import Modes
 from theorysim.problem.optimizer import SGD, GradientFlow
 
 Array = NDArray[np.float64]
-NETWORKS = 64  # single networks drawn for the scatter of accuracies
+NETWORKS = 32  # single networks drawn for the scatter of accuracies
 AT_ONCE = 8  # steps worked on together
 
 

@@ -18,6 +18,7 @@ from theorysim.problem.data import Data
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import Adam, GradientFlow
 from theorysim.problem.training import Training
+from theorysim.problem.validation import fields_of
 
 Array = NDArray[np.float64]
 LARGEST_SAMPLES = 30_000  # dense eigenvectors of more training samples would not fit an ordinary memory
@@ -56,7 +57,12 @@ def learner_of(training: Training, *, device: str = "cpu") -> Learner:
             f"data: `train` must be at most {LARGEST_SAMPLES} for dense kernel dynamics, "
             f"got {len(training.samples.x_train)}"
         )
-    return _learner(training.data, training.network, training.outputs, device)
+    network = training.network
+    whole = network if network.initial_output == "random" else MLP(**{**fields_of(network), "initial_output": "random"})
+    learner = _learner(training.data, whole, training.outputs, device)
+    if network.initial_output == "random":
+        return learner
+    return Learner(learner.modes.without_prior(), np.zeros_like(learner.prior), learner.error)
 
 
 @lru_cache(maxsize=4)
@@ -65,11 +71,8 @@ def _learner(data: Data, network: MLP, outputs: int, device: str) -> Learner:
     inputs = np.concatenate([samples.x_train, samples.x_test])
     layers = network.layers(inputs=inputs.shape[1], outputs=outputs)
     kernels = kernels_of(layers, activation_of(network), inputs, device=device)
-    subtracted = network.initial_output == "subtracted"
     modes = modes_of(kernels.ntk, kernels.nngp, len(samples.x_train))
     error = float(kernels.ntk_error) / max(float(np.max(np.abs(kernels.ntk))), 1e-300)
-    if subtracted:
-        return Learner(modes.without_prior(), np.zeros_like(kernels.nngp), error)
     return Learner(modes, kernels.nngp, error)
 
 
@@ -94,6 +97,7 @@ def run_of(training: Training) -> Run:
 
 def initial_pairs(learner: Learner, outputs: int, *, seed: int, networks: int = NETWORKS) -> tuple[Array, Array]:
     """Draw initial outputs of `networks` infinitely wide networks on training and test samples."""
-    drawn = initial_outputs(learner.prior, outputs, networks, seed=seed)
+    some = networks if np.any(np.diagonal(learner.prior)) else 2  # all alike where nothing is random
+    drawn = initial_outputs(learner.prior, outputs, some, seed=seed)
     train = learner.modes.samples
     return drawn[:train], drawn[train:]

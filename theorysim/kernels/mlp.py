@@ -32,6 +32,7 @@ from theorysim.infinite.sampled import affordable_networks, losses, sampled_curv
 from theorysim.infinite.stability import largest_stable
 from theorysim.kernels.learner import Learner, initial_pairs, learner_of, run_of
 from theorysim.observables import labelled
+from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import SGD, Adam
 from theorysim.problem.provenance import provenance
 from theorysim.problem.training import Training
@@ -196,6 +197,13 @@ def largest_stable_learning_rate(training: Training) -> float | None:
     _refuse(training)
     if not isinstance(training.optimizer, SGD):
         return None
+    network = MLP(**{**fields_of(training.network), "initial_output": "random"})  # the mean start does not matter
+    return _largest_stable(Training(**{**fields_of(training), "network": network}))
+
+
+@lru_cache(maxsize=32)
+def _largest_stable(training: Training) -> float:
+    assert isinstance(training.optimizer, SGD)
     softmax = 0.5 if training.loss == "cross-entropy" else 1.0  # largest curvature of the softmax
     return largest_stable(learner_of(training).modes, training.optimizer, softmax * training.kappa)
 
