@@ -227,6 +227,7 @@ def subset_noise() -> Claim:
     own, cross = 1 / (p * size), (size - 1) / (size * p * (p - 1))
     proof.note("in general E m_i^2 = B/P and E m_i m_j = B (B-1)/(P (P-1)) for indicators m, i != j")
     proof.equal("sum g_i m_i/B: coefficient of sum g_i^2 - (sum g_i)^2/P", own - cross, formula / p)
+
     def arguments(many: float, share: float) -> tuple[float, ...]:
         return float(round(many)), float(max(1, round(share * many)))
 

@@ -109,9 +109,7 @@ def diagonal() -> Claim:
     proof.equal("Tdot at theta = 0", tdot, mean)
     half = sp.Integral(r**2 * sp.exp(-(r**2) / (2 * q)) / sp.sqrt(2 * PI * q), (r, 0, sp.oo))
     proof.equal("directly: each half line carries q/2", half * (a**2 + b**2), q * mean)
-    domain = Domain(
-        (*VARIANCES.ranges, Range(-1, 1), Range(0.5, 1.5)), edges=((0.0, 0.0, 1.0), (1e-12, 0.1, 1.0))
-    )
+    domain = Domain((*VARIANCES.ranges, Range(-1, 1), Range(0.5, 1.5)), edges=((0.0, 0.0, 1.0), (1e-12, 0.1, 1.0)))
     return proof.claim((q, a, b), (q * mean, mean), domain)
 
 
@@ -142,9 +140,7 @@ def gap() -> Claim:
     t, _ = _formula(theta, s)
     after2 = (w * m * x**2 + var) * (w * m * y**2 + var)
     middle = w * m * s + var
-    proof.equal(
-        "s'^2 - (w m s + v)^2 does not cancel", after2 - middle**2, w * m * var * (x - y) ** 2
-    )
+    proof.equal("s'^2 - (w m s + v)^2 does not cancel", after2 - middle**2, w * m * var * (x - y) ** 2)
     delta = 1 - sp.cos(theta)
     gap_t = s * (m * delta - f * (sp.sin(theta) - theta * sp.cos(theta)))
     proof.equal("m s - T", m * s - t, gap_t)

@@ -92,9 +92,7 @@ def square_covariance() -> Claim:
     n = 3
     matrix = sp.Matrix(n, n, lambda i, j: sp.Symbol(f"S{min(i, j)}{max(i, j)}", real=True))
     mean = sp.Matrix(n, 1, lambda i, j: sp.Symbol(f"m{i}", real=True))
-    total = sum(
-        2 * matrix[i, j] ** 2 + 4 * mean[i] * mean[j] * matrix[i, j] for i in range(n) for j in range(n)
-    )
+    total = sum(2 * matrix[i, j] ** 2 + 4 * mean[i] * mean[j] * matrix[i, j] for i in range(n) for j in range(n))
     trace = 2 * (matrix * matrix).trace() + 4 * (mean.T * matrix * mean)[0]
     proof.equal("summed over pairs of entries (three entries shown, any number alike)", total, trace)
     domain = Domain((Range(-3, 3), Range(-3, 3), Range(-2, 2)), edges=((0.0, 1.0, 0.0),))
@@ -113,7 +111,5 @@ def binary_accuracy() -> Claim:
     proof.equal("the tail P(f > x) falls by the density", -sp.Derivative(tail, at), density.subs(f, at))
     proof.equal("and vanishes at infinity", sp.Limit(sp.erfc(at), at, sp.oo), 0)
     proof.equal("at x = 0", tail.subs(at, 0), formula)
-    domain = Domain(
-        (Range(-8, 8), Range(0.3, 3.0)), edges=((-30.0, 1.0), (-1.0, 0.05), (0.0, 1.0), (9.0, 1.0))
-    )
+    domain = Domain((Range(-8, 8), Range(0.3, 3.0)), edges=((-30.0, 1.0), (-1.0, 0.05), (0.0, 1.0), (9.0, 1.0)))
     return proof.claim((m, s), formula, domain, tolerance=2e-13, guard=250)

@@ -65,9 +65,7 @@ def compare(limit: xr.Dataset, finite: xr.Dataset, *, names: Iterable[str] | Non
     return xr.Dataset(out, attrs=attrs)
 
 
-def widths(
-    limit: xr.Dataset, finite: Mapping[int, xr.Dataset], *, names: Iterable[str] | None = None
-) -> xr.Dataset:
+def widths(limit: xr.Dataset, finite: Mapping[int, xr.Dataset], *, names: Iterable[str] | None = None) -> xr.Dataset:
     """Return the bias at every width, and its exponent p (size of the bias = A N^-p) with a standard error.
 
     Parameters

@@ -35,7 +35,7 @@ from theorysim.width import Curve, Log, Logit, Scale, Target, carried
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TOLERANCE = 0.01
-BUDGET, BUDGET_ALONE = 4.0, 5.0
+BUDGET, BUDGET_ALONE = 2.0, 5.0
 """Seconds of two cores for twins, beside a limit and without; a twentieth of one training run where that is more."""
 LOST = 3.0
 """Times its threshold at which a theory's measure of validity leaves nothing of an expansion about the limit."""

@@ -91,9 +91,7 @@ def interpolated(points: list[Point], *, at: float, reach: float, laws: Laws = P
     values = np.stack([p.value for p in points], axis=-1)
     noise = np.stack([p.error for p in points], axis=-1) ** 2
     answers = [
-        _kriged(x, values, noise, at * reach, amplitude, powers)
-        for powers, _ in laws
-        for amplitude in _AMPLITUDES
+        _kriged(x, values, noise, at * reach, amplitude, powers) for powers, _ in laws for amplitude in _AMPLITUDES
     ]
     means, sampling, width, evidence = (np.array(part) for part in zip(*answers, strict=True))
     amplitudes = np.tile(-0.5 * (np.log10(_AMPLITUDES / _TYPICAL) / _DECADES) ** 2, len(laws))
@@ -134,9 +132,7 @@ def _kriged(
     return mean, np.sum(weights**2 * noise, axis=1), np.maximum(width, 0.0), evidence
 
 
-def _covariance(
-    x: Array, at: float, amplitude: float, powers: tuple[float, ...]
-) -> tuple[Array, Array, float]:
+def _covariance(x: Array, at: float, amplitude: float, powers: tuple[float, ...]) -> tuple[Array, Array, float]:
     """Return prior covariance of the points, of the points with the target, and of the target."""
 
     def prior(product: Array) -> Array:

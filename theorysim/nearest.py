@@ -72,9 +72,7 @@ class Nearest:
         return Known(*(self.limit[f"{name}{kind}"].values for kind in ("", "_std", "_error")))
 
 
-def nearest(
-    training: Training, verdicts: Sequence[Verdict], seed: int, tolerance: float | None
-) -> Nearest | None:
+def nearest(training: Training, verdicts: Sequence[Verdict], seed: int, tolerance: float | None) -> Nearest | None:
     """Return the best theory's contribution: of those that apply, the one furthest inside its validity."""
     good = sorted((v for v in verdicts if v.applies), key=lambda v: v.number / v.threshold)
     for verdict in good:

@@ -117,9 +117,7 @@ def subtracted(training: Training) -> Training:
     return Training(**{**fields_of(training), "network": network})
 
 
-def controlled_mean(
-    values: Array, control: Array | None, draws: float = math.inf
-) -> tuple[Array, Array]:
+def controlled_mean(values: Array, control: Array | None, draws: float = math.inf) -> tuple[Array, Array]:
     """Return mean and standard error over replicas, with the fitted control variate where there is one.
 
     Parameters

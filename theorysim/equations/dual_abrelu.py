@@ -38,9 +38,7 @@ def prepare(q: float) -> tuple[float, float]:
 
 
 @body
-def pair(
-    q12: float, s1: float, r1: float, s2: float, r2: float, f: float, m: float
-) -> tuple[float, float]:
+def pair(q12: float, s1: float, r1: float, s2: float, r2: float, f: float, m: float) -> tuple[float, float]:
     """Return (T, Tdot) from q12 and the prepared numbers of both samples."""
     c = smaller(1.0, larger(-1.0, q12 * r1 * r2))
     tdot = m - f * acos(c)
@@ -69,11 +67,7 @@ def segment(theta: float) -> float:
     series = 1.0 / 3.0 + z * (
         -1.0 / 30.0
         + z
-        * (
-            1.0 / 840.0
-            + z
-            * (-1.0 / 45360.0 + z * (1.0 / 3991680.0 + z * (-1.0 / 518918400.0 + z / 93405312000.0)))
-        )
+        * (1.0 / 840.0 + z * (-1.0 / 45360.0 + z * (1.0 / 3991680.0 + z * (-1.0 / 518918400.0 + z / 93405312000.0))))
     )
     return theta * z * series if theta < 0.5 else math.sin(theta) - theta * math.cos(theta)
 
@@ -103,9 +97,7 @@ def gap(delta: float, d: float, q1: float, q2: float, w: float, v: float, a: flo
 
 
 @body
-def close_start(
-    x: NDArray[Any], y: NDArray[Any], weight_variance: float, bias_variance: float
-) -> tuple[float, float]:
+def close_start(x: NDArray[Any], y: NDArray[Any], weight_variance: float, bias_variance: float) -> tuple[float, float]:
     """Return (delta, d) of Sigma^1 = weight_variance x.y/dim + bias_variance for two inputs of shape (dim,).
 
     With U = sqrt(weight_variance/dim) x, one more component sqrt(bias_variance), and the same for V,

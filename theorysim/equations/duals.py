@@ -52,9 +52,7 @@ DUALS: dict[str, Dual] = {
     "gelu": Dual("gelu", dual_gelu.prepare, dual_gelu.pair, dual_gelu.diagonal),
     "sin": Dual("sin", dual_sine.prepare, dual_sine.pair_sin, dual_sine.sin_diagonal),
     "cos": Dual("cos", dual_sine.prepare, dual_sine.pair_cos, dual_sine.cos_diagonal),
-    "linear": Dual(
-        "linear", dual_polynomial.prepare, dual_polynomial.pair_linear, dual_polynomial.linear_diagonal
-    ),
+    "linear": Dual("linear", dual_polynomial.prepare, dual_polynomial.pair_linear, dual_polynomial.linear_diagonal),
     "quadratic": Dual(
         "quadratic", dual_polynomial.prepare, dual_polynomial.pair_quadratic, dual_polynomial.quadratic_diagonal
     ),

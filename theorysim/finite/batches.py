@@ -54,9 +54,7 @@ def batch_order(sampling: str, batch: int, *, samples: int, replicas: Sequence[i
     draw = {"subset": subset, "replacement": integers}[sampling]
 
     def order(step: int) -> Rows:
-        return np.stack(
-            [draw(samples, batch, seed=seed, stream=r, purpose=BATCHES, step=step) for r in replicas]
-        )
+        return np.stack([draw(samples, batch, seed=seed, stream=r, purpose=BATCHES, step=step) for r in replicas])
 
     return order
 
@@ -74,8 +72,7 @@ class Epochs:
         epoch, part = divmod(step, self.per_epoch)
         if epoch != self.epoch:
             draws = [
-                permutation(self.samples, seed=self.seed, stream=r, purpose=BATCHES, step=epoch)
-                for r in self.replicas
+                permutation(self.samples, seed=self.seed, stream=r, purpose=BATCHES, step=epoch) for r in self.replicas
             ]
             self.epoch, self.orders = epoch, np.stack(draws)
         return np.ascontiguousarray(self.orders[:, part * self.batch : (part + 1) * self.batch])

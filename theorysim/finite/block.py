@@ -83,9 +83,7 @@ class Block:
             return fixed(batches, samples=samples, steps=self.training.steps or 0).__getitem__
         if optimizer.batch is None:
             return None
-        return batch_order(
-            optimizer.sampling, optimizer.batch, samples=samples, replicas=replicas, seed=seed
-        )
+        return batch_order(optimizer.sampling, optimizer.batch, samples=samples, replicas=replicas, seed=seed)
 
     def _pass(self, samples: int) -> Pass:
         if samples not in self.passes:

@@ -34,9 +34,7 @@ def ntk(p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | None
     return _blocks(p, layers, network, x1, x2, _averaged)
 
 
-def ntk_between_outputs(
-    p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | None = None
-) -> Array:
+def ntk_between_outputs(p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | None = None) -> Array:
     """Return the whole empirical tangent kernel Theta_cc'(x, x'), shape (R, B1, B2, C, C)."""
     return _blocks(p, layers, network, x1, x2, _between_outputs)
 

@@ -46,9 +46,7 @@ def empirical_nngp(network: MLP, weights: Weights, x1: Array, x2: Array | None =
     return _labelled("nngp", nngp, network, weights, x1, x2)
 
 
-def _labelled(
-    name: str, kernel: Kernel, network: MLP, weights: Weights, x1: Array, x2: Array | None
-) -> xr.DataArray:
+def _labelled(name: str, kernel: Kernel, network: MLP, weights: Weights, x1: Array, x2: Array | None) -> xr.DataArray:
     first = np.asarray(x1, dtype=float)
     p, layers = _parameters(network, weights, first)
     values = kernel(p, layers, network, first, None if x2 is None else np.asarray(x2, dtype=float))

@@ -52,9 +52,7 @@ def kernel_change(
 
     run(training, replicas=replicas, seed=seed, batches=batches, threads=threads, probe=probe)
     coords = {"step": np.asarray(training.recorded), "replica": np.arange(replicas)}
-    return xr.DataArray(
-        changes, coords, ("step", "replica"), name="kernel_change", attrs=attributes("kernel_change")
-    )
+    return xr.DataArray(changes, coords, ("step", "replica"), name="kernel_change", attrs=attributes("kernel_change"))
 
 
 def trained_parameters(
@@ -77,9 +75,7 @@ def trained_parameters(
 
         return see
 
-    run(
-        training, replicas=replicas, seed=seed, batches=batches, initial=initial, threads=threads, probe=probe
-    )
+    run(training, replicas=replicas, seed=seed, batches=batches, initial=initial, threads=threads, probe=probe)
     parts = [kept[start] for start in sorted(kept)]
     weights = [np.concatenate(each) for each in zip(*(part.weights for part in parts), strict=True)]
     biases = [np.concatenate(each) for each in zip(*(part.biases for part in parts), strict=True)]

@@ -38,4 +38,3 @@ def dataset(training: Training, record: Record, *, seed: int) -> xr.Dataset:
         shares = accuracies(record.test.mean(axis=1), samples.y_test)
         result["ensemble_accuracy"] = ("step", shares, attributes("ensemble_accuracy"))
     return result
-

@@ -29,9 +29,7 @@ def _descend(theta: Any, g: Any, rate: Any) -> None:
 
 
 @compiled
-def _accumulate(
-    theta: Any, g: Any, buffer: Any, a: Any, momentum: Any, on_buffer: Any, on_gradient: Any
-) -> None:
+def _accumulate(theta: Any, g: Any, buffer: Any, a: Any, momentum: Any, on_buffer: Any, on_gradient: Any) -> None:
     for i in range(theta.size):
         p = a * g[i]
         buffer[i] = momentum * buffer[i] + p
@@ -115,9 +113,7 @@ class Adaptive:
         Moments and epsilon act on scale * g; the step size of an array is eta_k * rate.
     """
 
-    def __init__(
-        self, optimizer: Adam, scales: Sequence[float], rates: Array, p: Parameters, etas: Array
-    ) -> None:
+    def __init__(self, optimizer: Adam, scales: Sequence[float], rates: Array, p: Parameters, etas: Array) -> None:
         self.theta, self.optimizer, self.etas = flat(p), optimizer, etas
         self.scales, self.rates = scales, rates.tolist()
         self.first, self.second = flat(p.zeros()), flat(p.zeros())
