@@ -45,7 +45,7 @@ def test_example_problem_of_the_readme_is_one() -> None:
 
 def test_shipped_problem_is_one() -> None:
     training = ts.Training.from_toml((ROOT / "theorysim" / "default.toml").read_text(encoding="utf-8"))
-    assert training.network.width == 1024
+    assert training.data.name == "digits"
 
 
 def test_pages_of_the_readme_exist() -> None:
