@@ -148,3 +148,15 @@ def test_too_deep_and_dear_is_refused() -> None:
     run = ts.Training(data=DATA, network=deep, optimizer=ts.Adam(learning_rate=1e-3), steps=10**6)
     with pytest.raises(ProblemError, match="depth/width"):
         ts.forecast(run)
+
+
+def test_a_diverging_run_is_refused_with_the_rate_that_can_be_forecast() -> None:
+    rng = np.random.default_rng(0)
+    training = ts.Training(
+        data=ts.data.arrays(rng.normal(size=(20, 4)), rng.normal(size=(20, 1)), labels="regression"),
+        network=ts.MLP(depth=2, width=128),
+        optimizer=ts.GD(learning_rate=500.0),
+        steps=400,
+    )
+    with pytest.raises(ts.ProblemError, match=r"diverges at `learning_rate` 500.*one below \d"):
+        ts.forecast(training)

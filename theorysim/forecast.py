@@ -20,12 +20,13 @@ import numpy as np
 import xarray as xr
 
 from theorysim.errors import ProblemError
+from theorysim.finite.divergence import stable_rate
 from theorysim.finite.training import train
 from theorysim.interpolate import MEASURED, PROVED, RADIUS
 from theorysim.ladder import LARGEST_RATIO, planned, seconds
 from theorysim.nearest import Nearest, nearest
 from theorysim.observables import labelled
-from theorysim.problem import Adam, Training
+from theorysim.problem import SGD, Adam, Training
 from theorysim.theories import TRAINING, theory
 from theorysim.theory import Verdict
 from theorysim.trust import findings, rate_verdict
@@ -158,6 +159,8 @@ def _refuse_deep(training: Training, ladder: Sequence[object]) -> None:
 
 def _refuse_unstable(training: Training, start: Nearest | None) -> None:
     stable = None if start is None else start.limit.attrs.get("largest_stable_learning_rate")
+    if stable is None and isinstance(training.optimizer, SGD):
+        stable = stable_rate(training)
     nearest = "a smaller one" if stable is None else f"one below {stable:.3g}"
     rate = getattr(training.optimizer, "learning_rate", math.nan)
     raise ProblemError(
