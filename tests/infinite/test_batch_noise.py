@@ -7,11 +7,13 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
+import theorysim as ts
 from theorysim.infinite import batch_noise
 from theorysim.infinite.batch_noise import noise_covariances
 from theorysim.infinite.filters import filter_of
 from theorysim.infinite.modes import modes_of
 from theorysim.infinite.stability import largest_stable
+from theorysim.kernels.learner import learner_of
 from theorysim.problem.optimizer import SGD
 
 RNG = np.random.default_rng(3)
@@ -108,3 +110,23 @@ def test_largest_stable_rate_separates_decay_from_growth(momentum: float, nester
     stable, unstable = level(0.97), level(1.05)
     assert stable[2] < stable[1]
     assert unstable[2] > unstable[1]
+
+
+def test_equal_steps_at_once_are_the_steps_one_by_one() -> None:
+    training = ts.Training(
+        data=ts.data.digits(train=40, test=5, inputs="unit"),
+        network=ts.MLP(depth=2, width=64),
+        optimizer=ts.SGD(learning_rate=1.0, batch=8),
+        steps=300,
+    )
+    modes, wanted = learner_of(training).modes, training.samples.y_train
+    recorded = np.array([1, 2, 3, 64, 65, 100, 299, 300])
+    # steps that differ in the thirteenth digit are no equal steps
+    wavering = SGD(batch=8, schedule=tuple(1.0 + 1e-13 * (k % 2) for k in range(300)))
+
+    def covariances(optimizer: SGD) -> list[np.ndarray]:
+        return list(batch_noise.noise_covariances(modes, optimizer, training.kappa, wanted, recorded, 300))
+
+    for one, other in zip(covariances(training.optimizer), covariances(wavering), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-11 * np.abs(other).max())
+        assert np.abs(other).max() > 0

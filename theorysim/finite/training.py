@@ -97,19 +97,23 @@ def run(
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
     probe: ProbeOf | None = None,
+    first: int = 0,
 ) -> Record:
-    """Train as `train` does, and return the outputs; `probe` sees the parameters at each recorded step."""
+    """Train as `train` does, and return the outputs; `probe` sees the parameters at each recorded step.
+
+    The replicas are those with the numbers `first`, `first` + 1, ...
+    """
     _check(training, replicas, device, batches)
     start = None if initial is None else given(training, initial, replicas)
     size = block_size(training)
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     size = min(size, -(-replicas // threads))  # no idle thread; the numbers do not depend on the block
-    parts = [slice(first, min(first + size, replicas)) for first in range(0, replicas, size)]
+    parts = [slice(row, min(row + size, replicas)) for row in range(0, replicas, size)]
     crew = _Crew(len(parts), progress)
 
     def one(index: int) -> Record:
-        numbers, rows = range(replicas)[parts[index]], parts[index]
+        numbers, rows = range(first, first + replicas)[parts[index]], parts[index]
         p = initialise(training.layers, numbers, seed=seed) if start is None else start.part(rows)
         block = Block(training, numbers, seed=seed, p=p, batches=batches)
         see = None if probe is None else probe(rows)

@@ -12,26 +12,24 @@ Sources  [Jacot2018]; [Lee2019, section 2]; standard rates [SohlDickstein2020]; 
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from theorysim.errors import ProblemError, StabilityWarning
-from theorysim.finite.batches import batch_order
-from theorysim.finite.movement import kernel_change
+from theorysim.errors import ProblemError
+from theorysim.finite.cost import seconds
+from theorysim.finite.ensemble import kernel_changes
 from theorysim.finite.training import train
 from theorysim.infinite.accuracy import decided_accuracy
-from theorysim.infinite.curves import NETWORKS, Run, gaussian_curves
-from theorysim.infinite.sampled import affordable_networks, losses, sampled_curves, single_networks
-from theorysim.infinite.stability import largest_stable
-from theorysim.kernels.learner import Learner, initial_pairs, learner_of, run_of
-from theorysim.observables import labelled
+from theorysim.infinite.curves import Run, mean_curves
+from theorysim.infinite.sampled import losses, single_networks
+from theorysim.kernels.answers import answer, stable_rate, swept
+from theorysim.kernels.learner import learner_of, run_of
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import SGD, Adam
 from theorysim.problem.provenance import provenance
@@ -46,10 +44,11 @@ OBSERVABLES = (
     "train_prediction", "test_prediction",
 )  # fmt: skip
 SOURCES = ("Jacot2018", "Lee2019", "SohlDickstein2020")
-FEWEST_NETWORKS, MOST_NETWORKS = 16, 512
-PROBE_WIDTH = 64
-PROBE_REPLICAS = 4
+PROBES = ((64, 4), (32, 4), (32, 2), (16, 2))
+"""Widths and numbers of the twins that measure the change of the kernel; the first that is cheap enough."""
 PROBE_SAMPLES = 64
+PROBE_SECONDS, PROBE_SHARE = 1.0, 0.06
+""""Cheap enough": seconds of two cores, or this share of one training run."""
 LARGEST_KERNEL_ERROR = 0.01
 """Bound on the relative error of a kernel entry above which the limit is not known well enough."""
 LARGEST_CHANGE = 0.5
@@ -94,13 +93,27 @@ def refusal(training: Training) -> tuple[str, str | None] | None:
 @lru_cache(maxsize=32)
 def predicted_kernel_change(training: Training) -> float:
     """Return the predicted |Theta(end) - Theta(0)| / |Theta(0)| (Frobenius) of one network of this width."""
-    width = training.network.widths[-1]
-    probe = min(width, PROBE_WIDTH)
-    change = kernel_change(training.at_width(probe), replicas=PROBE_REPLICAS, seed=0, samples=PROBE_SAMPLES)
-    return float(np.mean(change)) * probe / width
+    width, replicas = probe(training)
+    change = kernel_changes(training.at_width(width), replicas, seed=0, samples=PROBE_SAMPLES)
+    return float(np.mean(change)) * width / training.network.widths[-1]
 
 
-def limit(training: Training, *, seed: int = 0, tolerance: float | None = None, device: str = "cpu") -> xr.Dataset:
+def probe(training: Training) -> tuple[int, int]:
+    """Return width and number of the twins that `validity` trains (seed 0): a forecast may use them again."""
+    own = training.network.widths[-1]
+    allowed = max(PROBE_SECONDS, PROBE_SHARE * seconds(training, own))
+    sizes = [(min(own, width), replicas) for width, replicas in PROBES]
+    return next((size for size in sizes if size[1] * seconds(training, size[0]) <= allowed), sizes[-1])
+
+
+def limit(
+    training: Training,
+    *,
+    seed: int = 0,
+    tolerance: float | None = None,
+    device: str = "cpu",
+    covariances: Sequence[Literal["train", "test"]] = (),
+) -> xr.Dataset:
     """Return the learning curves in the limit of infinite width.
 
     Parameters
@@ -112,6 +125,9 @@ def limit(training: Training, *, seed: int = 0, tolerance: float | None = None, 
         Relative standard error wanted where the limit itself is sampled (default 2 %).
     device : {"cpu", "cuda"}
         Where the kernel is computed.
+    covariances : sequence of "train", "test"
+        Sides whose full covariance of the outputs is returned too, ``train_covariance`` or ``test_covariance``
+        (one matrix for each step, the same for every output); squared loss, not for epochs.
 
     Returns
     -------
@@ -125,35 +141,9 @@ def limit(training: Training, *, seed: int = 0, tolerance: float | None = None, 
     """
     _refuse(training)
     learner, run = learner_of(training, device=device), run_of(training)
-    stable = largest_stable_learning_rate(training)
-    _warn_unstable(training, stable)
-    values = _curves(training, learner, run, seed, 0.02 if tolerance is None else tolerance)
     attrs = provenance(training, theory="kernels.mlp", seed=seed, device=device) | {"kernel_error": learner.error}
-    if stable is not None:
-        attrs["largest_stable_learning_rate"] = stable
-    return labelled(values, steps=np.asarray(training.recorded), time=np.asarray(training.clock), attrs=attrs)
-
-
-def _curves(training: Training, learner: Learner, run: Run, seed: int, tolerance: float) -> dict[str, Array]:
-    if run.gaussian:
-        return gaussian_curves(learner.modes, run, initial_pairs(learner, training.outputs, seed=seed))
-    most = affordable_networks(run, FEWEST_NETWORKS, MOST_NETWORKS)
-    networks = min(NETWORKS, most)
-    values = _sampled(training, learner, run, networks, seed)
-    worst = max(float(np.max(values[f"{side}_loss_error"] / values[f"{side}_loss"])) for side in _sides(run))
-    wanted = 2 * math.ceil(min(networks * (worst / tolerance) ** 2, most) / 2)
-    return values if wanted <= networks else _sampled(training, learner, run, wanted, seed)
-
-
-def _sampled(training: Training, learner: Learner, run: Run, networks: int, seed: int) -> dict[str, Array]:
-    starts = initial_pairs(learner, training.outputs, seed=seed, networks=networks)
-    order = None
-    if isinstance(run.optimizer, SGD) and run.optimizer.batch is not None:
-        numbers = range(networks)
-        order = batch_order(
-            run.optimizer.sampling, run.optimizer.batch, samples=len(run.target), replicas=numbers, seed=seed
-        )
-    return sampled_curves(learner.modes, run, starts, order)
+    return answer(learner, run, training, attrs=attrs, stable=largest_stable_learning_rate(training), seed=seed,
+                  tolerance=tolerance, covariances=covariances)  # fmt: skip
 
 
 def finite(training: Training, *, replicas: int, seed: int, device: str = "cpu") -> xr.Dataset:
@@ -176,9 +166,7 @@ def propagate(training: Training, initial_train: Array, initial_test: Array) -> 
         train_loss, test_loss and, for classes, train_accuracy, test_accuracy.
     """
     _refuse(training)
-    learner, run = learner_of(training), run_of(training)
-    if run.batched and run.loss == "mse":
-        run = replace(run, optimizer=run.optimizer.model_copy(update={"batch": None}))
+    learner, run = learner_of(training), _without_noise(run_of(training))
     rows = []
     for train_outputs, test_outputs in single_networks(learner.modes, run, initial_train, initial_test, None):
         row = {"train_loss": losses(train_outputs, run.target, run.loss)}
@@ -190,6 +178,25 @@ def propagate(training: Training, initial_train: Array, initial_test: Array) -> 
                 row["test_accuracy"] = decided_accuracy(test_outputs, run.test_classes)
         rows.append(row)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def propagated_mean(training: Training) -> dict[str, Array] | None:
+    """Return the means of what `propagate` returns, over initial outputs of infinitely wide networks, shape (steps,).
+
+    None where they have no closed form (cross-entropy) or are those of `limit` (full batches).
+    """
+    _refuse(training)
+    run = run_of(training)
+    if run.loss != "mse" or not run.batched:
+        return None
+    return mean_curves(learner_of(training).modes, _without_noise(run))
+
+
+def _without_noise(run: Run) -> Run:
+    """Return a run of full batches in place of one whose batches add noise to closed forms."""
+    if not run.batched or run.loss != "mse":
+        return run
+    return replace(run, optimizer=run.optimizer.model_copy(update={"batch": None}))
 
 
 def largest_stable_learning_rate(training: Training) -> float | None:
@@ -204,43 +211,13 @@ def largest_stable_learning_rate(training: Training) -> float | None:
 @lru_cache(maxsize=32)
 def _largest_stable(training: Training) -> float:
     assert isinstance(training.optimizer, SGD)
-    softmax = 0.5 if training.loss == "cross-entropy" else 1.0  # largest curvature of the softmax
-    return largest_stable(learner_of(training).modes, training.optimizer, softmax * training.kappa)
+    return stable_rate(learner_of(training).modes, training.optimizer, training.kappa, training.loss)
 
 
 def sweep(training: Training, learning_rates: Iterable[float], *, seed: int = 0) -> xr.Dataset:
     """Return the limit at several learning rates, dimension ``learning_rate``; one diagonalisation serves all."""
-    rates = [float(rate) for rate in learning_rates]
-    parts = [limit(_at_learning_rate(training, rate), seed=seed) for rate in rates]
-    coordinate = xr.DataArray(rates, dims="learning_rate", name="learning_rate",
-                              attrs={"units": "1", "long_name": "learning rate", "symbol": r"\eta"})  # fmt: skip
-    joined = xr.concat([part.drop_vars("time") for part in parts], dim=coordinate, combine_attrs="drop_conflicts")
+    joined = swept(training, learning_rates, partial(limit, seed=seed))
     return joined.assign_attrs(problem=training.to_json())
-
-
-def _at_learning_rate(training: Training, rate: float) -> Training:
-    """Return the same run with another learning rate; an array of step sizes is scaled as a whole."""
-    if not isinstance(training.optimizer, SGD):
-        raise ProblemError(f"optimizer: `learning_rate` needs SGD or GD, got {type(training.optimizer).__name__}")
-    schedule, old = training.optimizer.schedule, training.optimizer.learning_rate
-    if isinstance(schedule, tuple):
-        schedule = tuple(rate / old * step for step in schedule)
-    fields = fields_of(training.optimizer) | {"learning_rate": rate, "schedule": schedule}
-    return Training(**{**fields_of(training), "optimizer": SGD(**fields)})
-
-
-def _sides(run: Run) -> tuple[str, ...]:
-    return ("train", "test") if len(run.test_target) else ("train",)
-
-
-def _warn_unstable(training: Training, stable: float | None) -> None:
-    chosen = training.optimizer.learning_rate if isinstance(training.optimizer, SGD) else 0.0
-    if stable is not None and chosen > stable:
-        warnings.warn(
-            f"optimizer: `learning_rate` {chosen:g} is above the largest stable one, {stable:.4g}",
-            StabilityWarning,
-            stacklevel=3,
-        )
 
 
 def _refuse(training: Training) -> None:

@@ -20,24 +20,27 @@ import numpy as np
 import xarray as xr
 
 from theorysim.errors import ProblemError
+from theorysim.finite.cost import seconds
 from theorysim.finite.divergence import stable_rate
 from theorysim.finite.training import train
-from theorysim.interpolate import MEASURED, PROVED, RADIUS
-from theorysim.ladder import LARGEST_RATIO, planned, seconds
-from theorysim.nearest import Nearest, nearest
+from theorysim.forecast.interpolate import MEASURED, PROVED, RADIUS
+from theorysim.forecast.ladder import LARGEST_RATIO, planned
+from theorysim.forecast.nearest import Nearest, nearest
+from theorysim.forecast.trust import findings, rate_verdict
+from theorysim.forecast.twins import CURVES, Twin, trained_twin
+from theorysim.forecast.width import Curve, Log, Logit, Scale, Target, carried
 from theorysim.observables import labelled
 from theorysim.problem import SGD, Adam, Training
 from theorysim.theories import TRAINING, theory
 from theorysim.theory import Verdict
-from theorysim.trust import findings, rate_verdict
-from theorysim.twins import CURVES, Twin, trained_twin
-from theorysim.width import Curve, Log, Logit, Scale, Target, carried
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TOLERANCE = 0.01
 BUDGET, BUDGET_ALONE = 2.0, 5.0
-"""Seconds of two cores for twins, beside a limit and without; a twentieth of one training run where that is more."""
+"""Seconds of two cores for twins, beside a limit and without."""
+LONG, SHARE, SHARE_ALONE = 30.0, 0.06, 0.08
+"""Seconds on two cores from which a training run is long, and the share of it that its twins may cost."""
 LOST = 3.0
 """Times its threshold at which a theory's measure of validity leaves nothing of an expansion about the limit."""
 DIRECT, FEWEST = 64, 16
@@ -90,7 +93,7 @@ def forecast(
         why = f"{start.theory} is far and the network is cheap"
         return _simulated(training, verdicts, start, seed, why, affordable)
     twins = _twins(training, start, seed, TOLERANCE if tolerance is None else tolerance, report)
-    if not twins:
+    if not twins and (start is None or not start.usable):
         return _simulated(training, verdicts, start, seed, f"no twin of width {width} makes sense")
     curves = _curves(training, start, twins)
     method = start.theory if start is not None and start.usable else SIMULATION
@@ -113,11 +116,12 @@ def _twins(
     """Plan and train the twins; a width that diverges is left out."""
     alone = start is None or not start.usable
     split = alone and _vanishing_output(training)
-    share = 0.05 * seconds(training, training.network.widths[-1])
-    budget = max(BUDGET_ALONE if alone else BUDGET, share) * max(1.0, TOLERANCE / tolerance) ** 2
+    held = _held(training, start, seed)
+    spent = sum(replicas * seconds(training, width) for width, replicas in held.items())
+    budget = _budget(training, alone) * max(1.0, TOLERANCE / tolerance) ** 2 - spent
     limit_error = None if alone else 0.002
     plan = planned(training, reach=_reach(training, start), limit_error=limit_error, split=split,
-                   tolerance=tolerance, budget=budget)  # fmt: skip
+                   tolerance=tolerance, budget=max(budget, 0.0), held=held)  # fmt: skip
     _refuse_deep(training, plan.ladder)
     twins = []
     for i, (width, replicas) in enumerate(plan.ladder):
@@ -131,6 +135,19 @@ def _twins(
     if plan.ladder and not twins:
         _refuse_unstable(training, start)
     return twins
+
+
+def _budget(training: Training, alone: bool) -> float:
+    """Return the seconds of two cores that twins may cost: a share of a long run, and enough for a short one."""
+    whole = seconds(training, training.network.widths[-1])
+    share, least = (SHARE_ALONE, BUDGET_ALONE) if alone else (SHARE, BUDGET)
+    return share * whole if whole > LONG else max(least, share * whole)
+
+
+def _held(training: Training, start: Nearest | None, seed: int) -> dict[int, int]:
+    """Return the twins that a theory trained for its verdict (always from seed 0)."""
+    probe = None if start is None or seed != 0 else getattr(theory(start.theory), "probe", None)
+    return {} if probe is None else dict([probe(training)])
 
 
 def _reach(training: Training, start: Nearest | None) -> float:
@@ -148,7 +165,7 @@ def _vanishing_output(training: Training) -> bool:
 
 def _refuse_deep(training: Training, ladder: Sequence[object]) -> None:
     depth, width = training.network.depth, training.network.widths[-1]
-    if ladder or seconds(training, width) * DIRECT <= 10 * BUDGET:
+    if ladder or 2 * depth / width <= LARGEST_RATIO or seconds(training, width) * DIRECT <= 10 * BUDGET:
         return
     least = math.ceil(4 * depth / LARGEST_RATIO)
     raise ProblemError(
@@ -182,7 +199,8 @@ def _curves(training: Training, start: Nearest | None, twins: Sequence[Twin]) ->
     # frozen rates of Adam are measured, not proved (conventions, section 4)
     laws = MEASURED if isinstance(training.optimizer, Adam) else PROVED
     target = Target(network.widths[-1], _reach(training, start), vanishing, laws)
-    names = [name for name in CURVES if name in twins[0].curves]
+    held = twins[0].curves if twins else {} if start is None else start.limit
+    names = [name for name in CURVES if name in held]
     limits = {name: None if start is None else start.known(name) for name in names}
     return {name: carried(name, limits[name], twins, target, _scale(name, training)) for name in names}
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from theorysim.interpolate import PROVED, Estimate, Laws, Point, interpolated
-from theorysim.twins import Twin, controlled_mean
+from theorysim.forecast.interpolate import PROVED, Estimate, Laws, Point, interpolated
+from theorysim.forecast.twins import Twin, controlled_mean
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -118,9 +118,9 @@ def carried(name: str, limit: Known | None, twins: Sequence[Twin], target: Targe
     limit : Known or None
         The point at 1/N = 0.
     twins : sequence of Twin
-        One or more.
+        None only beside a limit.
     """
-    split = isinstance(scale, Log) and all(twin.subtracted is not None for twin in twins)
+    split = isinstance(scale, Log) and bool(twins) and all(twin.subtracted is not None for twin in twins)
     mean = _split_mean(name, twins, target) if split else _mean(name, limit, twins, target, scale)
     value = scale.backward(mean.value)
     back = 1.0 / scale.slope(value)
@@ -187,6 +187,8 @@ def scattered(widths: Array, replicas: Array, variances: Array, *, limit: Array 
         V, where a theory knows it. Otherwise V is zero if the scatter vanishes, or else fitted: one share of V
         for all steps, averaged over what the twins allow.
     """
+    if limit is not None and not len(widths):
+        return limit
     x, at = 1.0 / widths, 1.0 / target.width
     weight = (replicas - 1)[:, None] / (variances**2 + 1e-300)
     if limit is not None:

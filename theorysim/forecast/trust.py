@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from theorysim.nearest import Nearest
+from theorysim.errors import ProblemError
+from theorysim.forecast.nearest import Nearest
+from theorysim.forecast.twins import Twin
+from theorysim.forecast.width import Curve
+from theorysim.kernels import finite_width
 from theorysim.problem import Training
 from theorysim.theory import Verdict
-from theorysim.twins import Twin
-from theorysim.width import Curve
 
 LARGEST_ERROR = 0.05
 """Relative error of the mean above which a forecast warns about itself."""
+LARGEST_VARIANCE = 0.2
+"""Relative variance of the kernel beyond which its leading order in 1/width says little."""
 CALIBRATED_RATIO = 0.04
 """depth/width up to which the calibration set holds runs (benchmarks/calibration.py)."""
 
@@ -28,13 +32,25 @@ def findings(
 
 
 def _ratio(training: Training) -> Verdict:
-    """Judge the distance to infinite width."""
+    """Judge the distance to infinite width; name the scatter of the kernel between initialisations."""
     depth, width = training.network.depth, training.network.widths[-1]
     ratio = depth / width
+    scatter = _kernel_scatter(training)
+    shown = "" if scatter is None else f"; tangent kernel scatters by {100 * scatter:.2g} % at initialisation"
     return Verdict(
         theory="depth/width", applies=ratio <= CALIBRATED_RATIO, number=ratio, threshold=CALIBRATED_RATIO,
-        reason=f"{depth}/{width} = {ratio:.2g}, calibrated up to {CALIBRATED_RATIO}",
+        reason=f"{depth}/{width} = {ratio:.2g}, calibrated up to {CALIBRATED_RATIO}{shown}",
     )  # fmt: skip
+
+
+def _kernel_scatter(training: Training) -> float | None:
+    """Return the leading relative scatter of a self-kernel between networks; None where it has no expansion."""
+    try:
+        corrections = finite_width(training.network, training.samples.x_train[:1])
+    except ProblemError:
+        return None
+    variance = float(corrections.attrs["relative_variance"])
+    return math.sqrt(variance) if variance <= LARGEST_VARIANCE else None
 
 
 def rate_verdict(start: Nearest | None) -> Verdict | None:
@@ -54,9 +70,9 @@ def _method(twins: Sequence[Twin], curves: Mapping[str, Curve]) -> Verdict:
     loss = next(curves[name] for name in ("test_loss", "train_loss") if name in curves)
     width, sampling = (float(np.median(part / loss.value)) for part in (loss.width, loss.sampling))
     total = float(np.median(loss.error / loss.value))
-    ladder = ", ".join(f"{twin.replicas} of width {twin.width}" for twin in twins)
+    ladder = ", ".join(f"{twin.replicas} of width {twin.width}" for twin in twins) or "none within a tenth of the run"
     good = total <= LARGEST_ERROR
-    doubt = "" if good else ": the twins disagree, believe the band and not the line"
+    doubt = "" if good else ": believe the band and not the line; a smaller `tolerance` trains more twins"
     return Verdict(
         theory="twins", applies=good, number=total, threshold=LARGEST_ERROR,
         reason=f"{ladder}; width error {100 * width:.2g} %, sampling error {100 * sampling:.2g} %{doubt}",

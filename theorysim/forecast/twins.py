@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from theorysim.finite.ensemble import ensemble
 from theorysim.finite.losses import LOSSES
 from theorysim.finite.network import activation_of, initialise, outputs
-from theorysim.finite.training import train
 from theorysim.problem import MLP, Training
 from theorysim.problem.validation import fields_of
 
@@ -73,13 +72,12 @@ def trained_twin(
         The limit's curves for given initial outputs.
     """
     narrow = training.at_width(width)
-    runs = train(narrow, replicas=replicas, seed=seed)
-    curves = {name: runs[name].values for name in CURVES if name in runs}
+    runs = ensemble(narrow, replicas, seed=seed)
+    curves = {name: runs.curves[name] for name in CURVES if name in runs.curves}
     if split:
-        still = train(subtracted(narrow), replicas=replicas, seed=seed)
-        return Twin(width, curves, {name: still[name].values for name in curves})
+        return Twin(width, curves, ensemble(subtracted(narrow), replicas, seed=seed).curves)
     if controls is not None:
-        return Twin(width, curves, None, controls(*(_initial(runs, side) for side in ("train", "test"))))
+        return Twin(width, curves, None, controls(runs.start, runs.start_test))
     if training.network.initial_output == "subtracted":
         return Twin(width, curves)
     known = initial_losses(narrow, DRAWS, seed=seed)
@@ -101,14 +99,6 @@ def initial_losses(training: Training, draws: int, *, seed: int) -> dict[str, fl
                 part = float(LOSSES[training.loss].values(f, y).sum()) / draws
                 totals[f"{side}_loss"] = totals.get(f"{side}_loss", 0.0) + part
     return totals
-
-
-def _initial(runs: xr.Dataset, side: str) -> Array:
-    """Return f_0, shape (samples, outputs, replicas); no samples where the run has none."""
-    if f"{side}_prediction" in runs:
-        start: Array = runs[f"{side}_prediction"].values[0]
-        return start
-    return np.empty((0, runs.sizes["output"], runs.sizes["replica"]))
 
 
 def subtracted(training: Training) -> Training:

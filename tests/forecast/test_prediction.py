@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 import theorysim as ts
 from theorysim.errors import ProblemError
-from theorysim.ladder import planned
-from theorysim.twins import controlled_mean, subtracted
-from theorysim.width import Log, Logit, Target, scattered
+from theorysim.finite.cost import seconds
+from theorysim.forecast.ladder import planned
+from theorysim.forecast.twins import controlled_mean, subtracted
+from theorysim.forecast.width import Log, Logit, Target, scattered
 
+prediction = importlib.import_module("theorysim.forecast.prediction")  # the name `forecast` is the function
 DATA = ts.data.digits(train=60, test=40, inputs="unit")
 
 
@@ -160,3 +163,26 @@ def test_a_diverging_run_is_refused_with_the_rate_that_can_be_forecast() -> None
     )
     with pytest.raises(ts.ProblemError, match=r"diverges at `learning_rate` 500.*one below \d"):
         ts.forecast(training)
+
+
+def test_a_long_run_keeps_its_share_and_the_limit_can_stand_alone() -> None:
+    long = training(width=256, steps=200_000)
+    share = prediction.SHARE * seconds(long, 256)
+    assert prediction._budget(long, alone=False) == share > prediction.BUDGET
+    plan = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=share)
+    assert plan.seconds <= share
+    nothing = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=0.0)
+    assert nothing.ladder == ()
+
+
+def test_the_limit_alone_is_a_forecast_with_a_wider_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_twins = ts.forecast(training(), seed=1)
+    monkeypatch.setattr(prediction, "BUDGET", 0.0)
+    assert ts.forecast(training(), seed=0).attrs["twins"] == '{"64": 4}'  # those of the verdict cost nothing more
+    alone = ts.forecast(training(), seed=1)
+    limit = ts.kernels.mlp.limit(training())
+    np.testing.assert_allclose(alone["test_loss"], limit["test_loss"], rtol=1e-6)
+    assert alone.attrs["twins"] == "{}"
+    assert float((alone["test_loss_error"] / with_twins["test_loss_error"]).median()) > 1.5
+    last = json.loads(alone.attrs["verdicts"])[-1]
+    assert last["theory"] == "twins" and last["reason"].startswith("none within a tenth of the run")

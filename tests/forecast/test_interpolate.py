@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theorysim.interpolate import RADIUS, Point, expected_error, interpolated
+from theorysim.forecast.interpolate import RADIUS, Point, expected_error, interpolated
 
 STEPS = np.arange(12)
 LIMIT = -0.2 * STEPS

@@ -12,12 +12,11 @@ import numpy as np
 import xarray as xr
 
 from theorysim.errors import StabilityWarning
+from theorysim.forecast.twins import Controls
+from theorysim.forecast.width import Known
 from theorysim.problem import GradientFlow, Training
-from theorysim.problem.validation import fields_of
 from theorysim.theories import theory
 from theorysim.theory import Verdict
-from theorysim.twins import Controls
-from theorysim.width import Known
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -86,7 +85,7 @@ def nearest(training: Training, verdicts: Sequence[Verdict], seed: int, toleranc
                 start = Nearest(verdict.theory, limit, None, share, verdict.number / verdict.threshold)
                 if not start.usable:
                     return start
-                return replace(start, controls=_controls(module, training, limit, seed, tolerance))
+                return replace(start, controls=_controls(module, training, limit))
             except FloatingPointError:
                 # the limit diverges although the network may not: twins alone then
                 continue
@@ -101,22 +100,17 @@ def _share(training: Training, limit: xr.Dataset) -> float:
     return float(np.max(training.optimizer.step_sizes(training.steps or 1))) / float(stable)
 
 
-def _controls(
-    module: Any, training: Training, limit: xr.Dataset, seed: int, tolerance: float | None
-) -> Controls | None:
+def _controls(module: Any, training: Training, limit: xr.Dataset) -> Controls | None:
     """Return the control variate of a theory that can start at given outputs; None if f_0 has no scatter."""
     propagate = getattr(module, "propagate", None)
     if propagate is None or training.network.initial_output == "subtracted":
         return None
-    known = limit
-    if getattr(training.optimizer, "batch", None) is not None and training.loss == "mse":
-        # single networks are propagated without batch noise, so their known mean is the one without it
-        optimizer = type(training.optimizer)(**{**fields_of(training.optimizer), "batch": None})
-        whole = Training(**{**fields_of(training), "optimizer": optimizer})
-        known = module.limit(whole, seed=seed, tolerance=tolerance)
+    # single networks are propagated without batch noise, so their known mean is the one without it
+    quiet = module.propagated_mean(training)
+    known = {str(name): limit[name].values for name in limit} if quiet is None else quiet
 
     def controls(start: Array, start_test: Array) -> Mapping[str, Array]:
         curves = propagate(training, start, start_test)
-        return {name: curve - known[name].values[:, None] for name, curve in curves.items() if name in known}
+        return {name: curve - known[name][:, None] for name, curve in curves.items() if name in known}
 
     return controls
