@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from .claim import PAIRS, VARIANCES, Claim, Proof
+from .claim import PAIRS, VARIANCES, Claim, Domain, Proof, Range, covariance
 from .gaussian import mean_of, q1, q2, q12, tilt, u, v
 
 x = sp.Symbol("x", real=True)
@@ -42,3 +42,35 @@ def diagonal() -> Claim:
     own_tdot = 4 / sp.pi / sp.sqrt(1 + 4 * q)
     proof.equal("Tdot", tdot, own_tdot)
     return proof.claim((q,), (own, own_tdot), VARIANCES)
+
+
+b = sp.Symbol("b", positive=True)
+SCALED = Domain(
+    (*PAIRS.ranges, Range(0.2, 3.0)),
+    lambda x, y, c, rate: (*covariance(x, y, c), rate),
+    tuple((*place, 0.5) for place in PAIRS.edges),
+)
+
+
+def scaled_kernel() -> Claim:
+    """erf(b x): T and b^2 Tdot of erf at the variances of b u, b v."""
+    proof = Proof()
+    proof.equal("phi'", sp.Derivative(sp.erf(b * x), x), b * sp.diff(sp.erf(x), x).subs(x, b * x))
+    proof.equal("covariance of b u, b v", sp.expand((b * u) * (b * v)), b**2 * u * v)
+    scaled = {q1: b**2 * q1, q2: b**2 * q2, q12: b**2 * q12}
+    t, tdot = (e.subs(scaled, simultaneous=True) for e in _formula())
+    proof.equal("Price's theorem: dT/dq12 = Tdot", sp.Derivative(t, q12), b**2 * tdot)
+    size = b**2 * sp.sqrt(q1 * q2 / (1 + q1 * q2))
+    return proof.claim((q1, q2, q12, b), (t, b**2 * tdot), SCALED, scale=size)
+
+
+def scaled_diagonal() -> Claim:
+    """E erf(b u)^2 and b^2 E erf'(b u)^2: those of erf at the variance b^2 q."""
+    proof = Proof()
+    q = sp.Symbol("q", positive=True)
+    own = 2 / sp.pi * sp.atan(2 * b**2 * q / sp.sqrt(1 + 4 * b**2 * q))
+    t, _ = (e.subs({q1: b**2 * q, q2: b**2 * q, q12: b**2 * q}) for e in _formula())
+    proof.equal("both angles have the same derivative", sp.Derivative(t, q), sp.Derivative(own, q))
+    proof.equal("and both vanish at q = 0", sp.Limit(t, q, 0), own.subs(q, 0))
+    domain = Domain((*VARIANCES.ranges, Range(0.2, 3.0)), edges=((0.0, 2.0), (1e4, 0.5)))
+    return proof.claim((q, b), (own, b**2 * 4 / sp.pi / sp.sqrt(1 + 4 * b**2 * q)), domain)

@@ -6,11 +6,16 @@ import mpmath
 import numpy as np
 import pytest
 
-from theorysim.equations import DUALS, dual
+from tests import activation_examples
+from tests.activation_examples import example
+from theorysim.equations import dual
+from theorysim.equations.activations import activation
 from theorysim.equations.dual_abrelu import close_start
+from theorysim.equations.duals import dual_of
 from theorysim.errors import ProblemError
 
-ALL = {**DUALS, "leaky_relu": dual("leaky_relu", 0.1)}
+ALL = {name: dual_of(example(name)) for name in activation_examples.ALL if dual_of(example(name)) is not None}
+ALL["leaky_relu"] = dual("leaky_relu", 0.1)
 SLOPES = {"relu": (0.0, 1.0), "abs": (-1.0, 1.0), "leaky_relu": (0.1, 1.0)}
 
 
@@ -25,11 +30,14 @@ def _pair(maps, q1, q2, q12):
 )
 def test_finite_at_the_edges(name, q1, q2, q12):
     maps = ALL[name]
+    if name == "exp" and q1 > 1e3:
+        assert maps.diagonal(float(q1)) == (np.inf, np.inf)  # refused by the recursion
+        return
     there, back = _pair(maps, float(q1), float(q2), float(q12)), _pair(maps, float(q2), float(q1), float(q12))
     assert np.isfinite(there).all()
     assert there == pytest.approx(back, rel=1e-15)
     if q1 == q2 == q12 != 0:
-        assert there == pytest.approx(maps.diagonal(float(q1)), rel=2e-8)
+        assert there == pytest.approx(maps.diagonal(float(q1)), rel=2e-8, abs=1e-300)
     assert np.isfinite(maps.diagonal(float(q1))).all()
 
 
@@ -48,8 +56,64 @@ def test_zero_input_of_relu_has_no_output():
 
 def test_unknown_and_missing():
     assert dual("tanh") is None
+    assert dual("selu") is None
     with pytest.raises(ProblemError):
-        dual("selu")
+        dual("seluu")
+    with pytest.raises(ProblemError, match="degree"):
+        dual("monomial")
+
+
+def test_parameters_change_the_maps():
+    one, other = (dual("sin", parameters={"rate": rate}) for rate in (1.0, 2.0))
+    assert one == dual("sin") and one != other and other == dual("sin", parameters={"rate": 2.0, "phase": 0.0})
+    assert dual("rectified_monomial", parameters={"degree": 1}).pair == dual("relu").pair
+
+
+def test_hermite_polynomials_are_orthonormal_at_unit_variance():
+    for degree in (1, 2, 5, 9):
+        maps = dual("hermite", parameters={"degree": degree})
+        assert _pair(maps, 1.0, 1.0, 0.7) == pytest.approx((0.7**degree, degree * 0.7 ** (degree - 1)), rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["sign", "step"])
+def test_the_singular_derivative(name):
+    """Tdot of steep error functions tends to it; it is infinite where two samples coincide, NaN where not chosen."""
+    maps = dual(name, parameters={"derivative": "distribution"})
+    steep = dual("erf", parameters={"rate": 1e4})
+    share = 1.0 if name == "sign" else 0.25
+    assert _pair(maps, 1.3, 0.8, 0.5)[1] == pytest.approx(share * _pair(steep, 1.3, 0.8, 0.5)[1], rel=1e-7)
+    assert _pair(maps, 1.0, 1.0, 1.0)[1] == np.inf and maps.diagonal(1.0)[1] == np.inf
+    assert _pair(maps, 0.0, 1.0, 0.0)[1] == np.inf
+    assert np.isnan(_pair(dual(name), 1.0, 1.0, 0.5)[1]) and np.isnan(dual(name).diagonal(1.0)[1])
+    assert activation(name).choice.startswith(f"{name} jumps")
+
+
+@pytest.mark.parametrize("name", ["sign", "step"])
+def test_close_pairs_of_a_jump_keep_all_digits(name):
+    maps, (m, h) = dual(name, parameters={"derivative": "distribution"}), {"sign": (0, 1), "step": (0.5, 0.5)}[name]
+    w, v, alpha, beta = 1.3, 0.2, 1.1, 0.3
+    generator = np.random.default_rng(1)
+    for size in (1e-10, 1e-6, 1e-3):
+        x, direction = generator.standard_normal((2, 20))
+        y = x + size * direction / np.linalg.norm(direction)
+        q1, q2 = w * (x @ x) / 20 + v, w * (y @ y) / 20 + v
+        delta, d = close_start(x, y, w, v)
+        theta = alpha * (x @ y) / 20 + beta
+        with mpmath.workdps(60):
+            xs, ys = [[mpmath.mpf(float(z)) for z in row] for row in (x, y)]
+            k11, k22, k12 = (
+                mpmath.fdot(p, q) * mpmath.mpf(w) / 20 + mpmath.mpf(v) for p, q in ((xs, xs), (ys, ys), (xs, ys))
+            )
+            exact = alpha * (k12 - v) / w + beta
+            for _ in range(3):
+                delta, d, theta, q12 = maps.close(delta, d, q1, q2, theta, w, v, alpha, beta)
+                q1 = q2 = w * (m * m + h * h) + v
+                t = m * m + h * h * 2 / mpmath.pi * mpmath.asin(k12 / mpmath.sqrt(k11 * k22))
+                tdot = h * h * 2 / mpmath.pi / mpmath.sqrt(k11 * k22 - k12**2)
+                exact = alpha * t + beta + w * tdot * exact
+                k11 = k22 = w * mpmath.mpf(m * m + h * h) + v
+                k12 = w * t + v
+                assert abs(theta / exact - 1) < 1e-14 and abs(q12 / k12 - 1) < 1e-14
 
 
 def _exact(x, y, w, v, depth, slopes, weight_rate, bias_rate):

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.activation_examples import ALL, table
 from tests.finite import cases
 from theorysim.equations.activations import custom
 from theorysim.finite.losses import LOSSES, subtract_rows, targets
 from theorysim.finite.network import Pass, activation_of, initialise, outputs
-from theorysim.problem.network import ACTIVATION_NAMES
 
 
 def loss_and_gradients(training, p, subtracted=None):
@@ -42,10 +42,10 @@ def check(training, subtracted=None):
             assert (values[0] - values[1]) / (2 * h) == pytest.approx(gradient[place], rel=2e-6, abs=2e-10)
 
 
-@pytest.mark.parametrize("name", [*ACTIVATION_NAMES, "custom"])
+@pytest.mark.parametrize("name", [*ALL, "custom"])
 def test_every_activation(name):
-    softplus = custom(lambda x: np.log(1.0 + np.exp(x)), lambda x: 1.0 / (1.0 + np.exp(-x)), name="softplus")
-    check(cases.run(activation=softplus if name == "custom" else name))
+    mine = custom(lambda x: np.log(1.0 + np.exp(x)), lambda x: 1.0 / (1.0 + np.exp(-x)), name="my softplus")
+    check(cases.run(activation=mine if name == "custom" else table(name)))
 
 
 KINDS = [{"parameterization": "ntk"}, {"parameterization": "standard"}, {"parameterization": "mup", "gamma0": 0.7}]

@@ -222,7 +222,7 @@ def test_cuda_bodies_on_the_simulator() -> None:
     simulated = iter(json.loads(run.stdout))
     x = np.random.default_rng(0).normal(size=(5, 3))
     x[4] = x[0] + 1e-6
-    for act in ("relu", "erf", "tanh"):
+    for act in ("relu", "erf", "tanh", "gabor"):
         layers = MLP(depth=2, width=4, activation=act, bias_std=0.1).layers(inputs=3, outputs=1)
         for other in (None, x[:2]):
             kernels = kernels_of(layers, activation(act), x, other)

@@ -12,7 +12,10 @@ from theorysim.errors import ProblemError
 from theorysim.problem import GD, MLP, SGD, Adam, Cosine, GradientFlow, PowerLaw, Training, Warmup, data
 
 NAN, INF = float("nan"), float("inf")
-NAMES = "relu, leaky_relu, abs, erf, gelu, sin, cos, linear, quadratic, tanh"
+NAMES = (
+    "relu, leaky_relu, abs, erf, gelu, sin, cos, linear, quadratic, tanh, sigmoid, softplus, silu, swish, mish, elu, "
+    "selu, abrelu, sign, step, rectified_monomial, monomial, hermite, exp, rbf, gaussian, gabor"
+)
 
 
 def mlp(**given: Any) -> MLP:
@@ -46,7 +49,18 @@ WHOLE_WIDTH = "network: `width` must be a whole number from 1 to 10000000, got "
 NETWORK: list[Case] = [
     (lambda: mlp(activation="rleu"),
      f'network: `activation` must be one of {NAMES}; got "rleu" (did you mean "relu"?)'),
-    (lambda: mlp(activation="swish9"), f'network: `activation` must be one of {NAMES}; got "swish9"'),
+    (lambda: mlp(activation="my9"), f'network: `activation` must be one of {NAMES}; got "my9"'),
+    (lambda: mlp(activation="monomial"),
+     "network: `activation` monomial must be given its `degree`, a whole number from 1 to 20"),
+    (lambda: mlp(activation={"name": "monomial", "degree": 0}),
+     "network: `activation` monomial must have as `degree` a whole number from 1 to 20, got 0"),
+    (lambda: mlp(activation={"name": "elu", "alfa": 1.0}),
+     'network: `activation` elu takes `alpha`, got `alfa` (did you mean "alpha"?)'),
+    (lambda: mlp(activation={"name": "rleu"}),
+     f'network: `activation` table\'s `name` must be one of {NAMES}; got "rleu" (did you mean "relu"?)'),
+    (lambda: mlp(activation={"degree": 3}), f"network: `activation` table's `name` must be one of {NAMES}; got None"),
+    (lambda: mlp(activation={"name": "leaky_relu", "slope": 0.1}, slope=0.2),
+     'network: `slope` must be left out unless activation = "leaky_relu", got 0.2'),
     (lambda: mlp(activation=3), "network: `activation` must be a name or made by activation(f, df, name=...), got 3"),
     (lambda: mlp(activation=np.ones((2, 2))), "network: `activation` must be a name or made by"),
     (lambda: mlp(parameterization="MUP"),

@@ -37,6 +37,7 @@ DATA = [
     data.file("where.npy", -1),
     data.gaussian(dim=4, train=3, test=2, exponent=1.2, target_exponent=0.7, noise=0.1, seed=2**62),
     data.teacher(dim=4, train=3, test=2, width=(3, 2), depth=2, activation="erf", outputs=2),
+    data.teacher(dim=4, train=3, test=2, activation={"name": "hermite", "degree": 3}),
     data.parity(dim=4, degree=2, train=3, test=0),
     data.arrays([[0.1, 1 / 3], [1e-300, -0.0]], [0.5, 2.0], [[1.0, 2.0]], [3.0]),
     data.arrays(np.arange(6).reshape(3, 2), ["b", "a", "b"], labels="one-hot"),
@@ -53,6 +54,10 @@ OPTIMIZERS = [
 ]
 NETWORKS = [
     NET,
+    MLP(depth=1, width=4, activation={"name": "elu", "alpha": 0.1 + 0.2}),
+    MLP(depth=1, width=4, activation={"name": "monomial", "degree": 3}),
+    MLP(depth=1, width=4, activation={"name": "sign", "derivative": "zero"}),
+    MLP(depth=1, width=4, activation={"name": "leaky_relu", "slope": 0.3}),
     NET.at_width(3),
     MLP(depth=2, width=8, parameterization="standard").at_width(3),
     MLP(depth=2, width=(5, 6), activation="leaky_relu", parameterization="mup", weight_std=(1, 2, 1 / 3), bias_std=0.1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theorysim.equations import descent, gaussian
+from theorysim.equations import criticality, descent, dual_slopes, finite_width, gaussian, spectra
 from theorysim.equations.activations import ACTIVATIONS, Activation, activation, custom
 from theorysim.equations.duals import DUALS, Dual, dual
 from theorysim.equations.registry import REGISTRY, equation
@@ -14,9 +14,13 @@ __all__ = [
     "Activation",
     "Dual",
     "activation",
+    "criticality",
     "custom",
     "descent",
     "dual",
+    "dual_slopes",
     "equation",
+    "finite_width",
     "gaussian",
+    "spectra",
 ]

@@ -20,13 +20,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from theorysim.backend.bits import fma, polynomial
 from theorysim.backend.compile import body
-from theorysim.backend.mathfun import acos
 from theorysim.backend.order import larger, smaller
+from theorysim.backend.trigonometry import ASIN
 from theorysim.equations.registry import equation
 
 Body = Callable[..., Any]
 _PER_TWO_PI = 1.0 / (2.0 * math.pi)
+_PI_2 = 0.5 * math.pi
 _TINY = 1e-300
 
 
@@ -39,10 +41,19 @@ def prepare(q: float) -> tuple[float, float]:
 
 @body
 def pair(q12: float, s1: float, r1: float, s2: float, r2: float, f: float, m: float) -> tuple[float, float]:
-    """Return (T, Tdot) from q12 and the prepared numbers of both samples."""
+    """Return (T, Tdot) from q12 and the prepared numbers of both samples.
+
+    Theta = pi/2 - asin(c), with asin as in `backend.trigonometry` but correct to 1e-16 of 1 only: all that Tdot needs,
+    in two thirds of the time of `acos`.
+    """
     c = smaller(1.0, larger(-1.0, q12 * r1 * r2))
-    tdot = m - f * acos(c)
-    return f * s1 * s2 * math.sqrt((1.0 - c) * (1.0 + c)) + q12 * tdot, tdot
+    a = math.fabs(c)
+    big = a > 0.5
+    z = fma(-0.5, a, 0.5) if big else c * c
+    s = math.sqrt(z) if big else a
+    angle = fma(s * z, polynomial(z, ASIN), s)
+    tdot = fma(f, math.copysign(fma(-2.0, angle, _PI_2) if big else angle, c), m - f * _PI_2)
+    return fma(f * s1 * s2, math.sqrt(fma(-c, c, 1.0)), q12 * tdot), tdot
 
 
 @equation("dual_abrelu.kernel")

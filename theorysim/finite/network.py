@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorysim.backend.random import BIASES, WEIGHTS, normals
-from theorysim.equations.activations import Activation, activation
+from theorysim.equations.activations import Activation
 from theorysim.finite.elementwise import add_bias, backpropagate, loops, sum_samples
-from theorysim.problem import MLP, Layers
+from theorysim.problem import Layers
+from theorysim.problem.network import activation_of as activation_of
 
 Array = NDArray[np.float64]
 
@@ -58,13 +59,6 @@ class Parameters:
     def copy(self) -> Parameters:
         """Return a copy."""
         return Parameters([w.copy() for w in self.weights], [b.copy() for b in self.biases])
-
-
-def activation_of(network: MLP) -> Activation:
-    """Return the activation of a network."""
-    if isinstance(network.activation, str):
-        return activation(network.activation, network.slope)
-    return network.activation
 
 
 _FILLING = Lock()  # the generator fills arrays on all threads itself: one caller at a time

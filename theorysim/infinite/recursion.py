@@ -5,11 +5,13 @@
 
 with T = E phi(u) phi(v), Tdot = E phi'(u) phi'(v), (u, v) ~ N(0, Sigma^l); sw, sb, alpha, alpha' of each layer.
 
-Error    Closed forms (relu family, erf, gelu, sin, cos, linear, quadratic): rounding. Self-kernels are exact; pairs of
-         the relu family that nearly coincide are computed from x - x', and keep 12 digits of Theta as all others do
-         (7 digits if one used c alone); only nearly *opposite* inputs under abs without biases keep 9. The other
-         closed forms lose no digits there: their maps are smooth at c = 1. Any other activation goes through Hermite
-         series, with a bound (see `infinite.hermite`).
+Error    Closed forms (`equations.duals`): rounding. Self-kernels are exact; pairs of the relu family, of sign and step
+         that nearly coincide are computed from x - x', and keep 12 digits of Theta as all others do (7 digits if one
+         used c alone); only nearly *opposite* inputs under abs without biases keep 9. The other closed forms lose no
+         digits there: their maps are smooth at c = 1. Any other activation goes through Hermite series, with a bound
+         (see `infinite.hermite`). A kernel that overflows is refused.
+Jumps    sign and step have no Theta until their derivative is chosen; with "distribution" it is infinite for a sample
+         and itself, and refused there. Sigma needs no choice; nor does Theta where the readout alone is trained.
 Sources  [Jacot2018, arXiv:1806.07572, theorem 1]; [Lee2018, arXiv:1711.00165, eq. 4].
 """
 
@@ -22,8 +24,8 @@ from numpy.typing import NDArray
 
 from theorysim.backend.foreach import foreach
 from theorysim.backend.linalg import gram_into
-from theorysim.equations.activations import NAMES, Activation
-from theorysim.equations.duals import Dual, dual
+from theorysim.equations.activations import Activation, almost_everywhere
+from theorysim.equations.duals import Dual, dual_of
 from theorysim.errors import ProblemError
 from theorysim.infinite.series import diagonal_series, kernels_series
 from theorysim.infinite.tiles import sample_of, tile_of, tiles
@@ -88,13 +90,55 @@ def kernels_of(
     x2 : array, shape (n2, d), or None
         None: the kernels of `x1` with itself, exactly symmetric.
     device : {"cpu", "cuda"}
+
+    Raises
+    ------
+    ProblemError
+        If the inputs do not fit, the kernel overflows, or the activation jumps (see `Jumps` above).
     """
+    activation = with_derivative(layers, activation)
+    if x2 is None and not activation.differentiable:
+        raise ProblemError(
+            f'kernels: {activation.name} with derivative = "distribution" must be given different inputs x1 and x2, '
+            "got x1 alone; the tangent kernel of a sample with itself is infinite (the nngp is not)"
+        )
+    kernels = _kernels(layers, activation, x1, x2, device)
+    _check_finite("nngp", kernels.nngp, activation)
+    _check_finite("ntk", kernels.ntk, activation)
+    return kernels
+
+
+def nngp_of(
+    layers: Layers, activation: Activation, x1: Array, x2: Array | None = None, *, device: str = "cpu"
+) -> tuple[Array, float]:
+    """Return Sigma^{L+1} alone and a bound on its error: it exists for activations that jump; as `kernels_of`."""
+    kernels = _kernels(layers, almost_everywhere(activation), x1, x2, device)
+    _check_finite("nngp", kernels.nngp, activation)
+    return kernels.nngp, kernels.nngp_error
+
+
+def with_derivative(layers: Layers, activation: Activation) -> Activation:
+    """Return the activation as Theta needs it: the choice of a derivative counts only below a trained layer.
+
+    Raises
+    ------
+    ProblemError
+        If a derivative is needed and was not chosen.
+    """
+    if not (np.any(layers.weight_rates[:-1]) or np.any(layers.bias_rates[:-1])):
+        return almost_everywhere(activation)
+    if not activation.differentiable and dict(activation.parameters)["derivative"] is None:
+        raise ProblemError(f"kernels: {activation.choice}")
+    return activation
+
+
+def _kernels(layers: Layers, activation: Activation, x1: Array, x2: Array | None, device: str) -> Kernels:
     x1 = _inputs(x1, layers)
     x2 = None if x2 is None else _inputs(x2, layers)
     shape = len(x1), len(x1 if x2 is None else x2)
     nngp, ntk = np.empty(shape), np.empty(shape)
     gram_into(nngp, x1, x2)
-    closed, steps, edge = _closed(activation), steps_of(layers), _EDGE.get(device, 1)
+    closed, steps, edge = dual_of(activation), steps_of(layers), _EDGE.get(device, 1)
     if closed is None:
         return Kernels(nngp, ntk, *kernels_series(steps, activation, x1, x2, nngp, ntk, edge, device))
     one = _samples(closed, steps, x1, device)
@@ -118,12 +162,16 @@ def diagonal(layers: Layers, activation: Activation, x: Array) -> tuple[Array, A
     activation : Activation
     x : array, shape (N, d)
     """
-    x = _inputs(x, layers)
-    closed = _closed(activation)
+    x, activation = _inputs(x, layers), with_derivative(layers, activation)
+    closed = dual_of(activation)
     if closed is None:
-        return diagonal_series(steps_of(layers), activation, x)
-    samples = _samples(closed, steps_of(layers), x, "cpu")
-    return samples.nngp, samples.ntk
+        nngp, ntk = diagonal_series(steps_of(layers), activation, x)
+    else:
+        samples = _samples(closed, steps_of(layers), x, "cpu")
+        nngp, ntk = samples.nngp, samples.ntk
+    _check_finite("nngp", nngp, activation)
+    _check_finite("ntk", ntk, activation)
+    return nngp, ntk
 
 
 def steps_of(layers: Layers) -> Array:
@@ -134,8 +182,18 @@ def steps_of(layers: Layers) -> Array:
     return steps
 
 
-def _closed(activation: Activation) -> Dual | None:
-    return dual(activation.name, activation.slope) if activation.name in NAMES else None
+def _check_finite(kind: str, values: Array, activation: Activation) -> None:
+    """Refuse infinite kernels; one sum tells whether a search is worth while."""
+    with np.errstate(all="ignore"):
+        finite = bool(np.isfinite(np.sum(values)))
+    if finite or np.isfinite(values).all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    if activation.differentiable:
+        why = f"{activation.name} grows too fast for these inputs, depth and `weight_std`"
+    else:
+        why = "these two samples are parallel in some layer, or one of them is zero"
+    raise ProblemError(f"kernels: the {kind} must be finite, got infinity at {place}: {why}")
 
 
 def _inputs(x: Array, layers: Layers) -> Array:

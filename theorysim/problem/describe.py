@@ -33,7 +33,10 @@ def _network(network: MLP) -> str:
     width = f"width {widths.pop()}" if len(widths) == 1 else f"widths {'-'.join(map(str, network.widths))}"
     richness = "" if network.gamma0 is None else f" (gamma0 {network.gamma0:g})"
     activation = network.activation_name.replace("_", " ")
-    slope = "" if network.slope is None else f" ({network.slope:g})"
+    parameters = [f"{network.slope:g}"] if network.slope is not None else []
+    for name, value in getattr(network.activation, "parameters", ()):
+        parameters += [f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"]
+    slope = f" ({', '.join(parameters)})" if parameters else ""
     subtracted = ", initial output subtracted" if network.initial_output == "subtracted" else ""
     kind = _PARAMETERIZATION[network.parameterization]
     return f"{network.depth}-layer {activation}{slope} MLP, {width}, {kind}{richness}{subtracted}"

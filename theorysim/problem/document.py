@@ -58,7 +58,7 @@ def to_toml(training: Training) -> str:
 
     content = _content(training)
     for name, value in content["data"].items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "shape" in value:
             raise ProblemError(
                 f"data: `{name}` must have at most 100000 numbers to be written down, got shape {value['shape']}; "
                 "save the arrays as an npz and use path="
@@ -156,11 +156,11 @@ def _data(given: Mapping[str, Any], folder: str | Path | None) -> Data:
 
 def _network(given: Mapping[str, Any]) -> MLP:
     activation = given.get("activation")
-    if isinstance(activation, dict):
+    if isinstance(activation, dict) and "custom" in activation:
         raise ProblemError(
             f"network: `activation` must be built in ({', '.join(ACTIVATION_NAMES)}) to be read from a file; "
-            f"got {shown(activation.get('custom', '?'))}, a function of the author's own "
-            "(state this run in Python, with activation(f, df, name=...))"
+            f"got {shown(activation['custom'])}, a function of the author's own "
+            "(state this run in Python, with activation(f, df, name=...) or activation_from(expression))"
         )
     return MLP(**given)
 
@@ -229,12 +229,16 @@ def _plain(value: Any) -> Any:
     for name, kind in SCHEDULES.items():
         if isinstance(value, kind):
             return {"name": name, **fields_of(value)}
+    if value.parameters:  # a built-in activation
+        return {"name": value.name, **{name: entry for name, entry in value.parameters if entry is not None}}
     return {"custom": value.name, "fingerprint": _fingerprint(value)}
 
 
 def _fingerprint(activation: Any) -> str:
-    """Return the SHA-256 of the texts of a user's activation and its derivative."""
+    """Return the SHA-256 of the texts of a user's activation and its derivative, or of its expression."""
     parts = []
+    if activation.expression:
+        return hashlib.sha256(activation.expression.encode()).hexdigest()
     for compiled in (activation.function, activation.derivative):
         function = getattr(compiled, "py_func", compiled)
         try:

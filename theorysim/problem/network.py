@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 else:
     ActivationLike = Any
 
-ACTIVATION_NAMES = ("relu", "leaky_relu", "abs", "erf", "gelu", "sin", "cos", "linear", "quadratic", "tanh")
+ACTIVATION_NAMES = (
+    "relu", "leaky_relu", "abs", "erf", "gelu", "sin", "cos", "linear", "quadratic", "tanh", "sigmoid", "softplus",
+    "silu", "swish", "mish", "elu", "selu", "abrelu", "sign", "step", "rectified_monomial", "monomial", "hermite",
+    "exp", "rbf", "gaussian", "gabor",
+)  # fmt: skip
+"""The built-in activations, as in `equations.activations`, which is not loaded for a name alone."""
+_INCOMPLETE = ("abrelu", "rectified_monomial", "monomial", "hermite")  # names that need parameters
 LARGEST_WIDTH = 10**7
 LARGEST_DEPTH = 10_000
 DEFAULT_SLOPE = 0.01
@@ -26,17 +33,47 @@ DEFAULT_SLOPE = 0.01
 
 
 def checked_activation(value: Any) -> Any:
-    """Return an activation's name or a user's own activation (a pydantic validator)."""
-    if isinstance(value, str):
-        if value not in ACTIVATION_NAMES:
-            raise ValueError(one_of(value, ACTIVATION_NAMES))
+    """Return an activation as a problem keeps it (a pydantic validator).
+
+    A name; or, with parameters that are not the default ones, an `Activation` that carries name and parameters,
+    from itself or from a table ``{"name": "monomial", "degree": 3}``; or a user's own `Activation`.
+    """
+    if isinstance(value, str) and value not in ACTIVATION_NAMES:
+        raise ValueError(one_of(value, ACTIVATION_NAMES))
+    if isinstance(value, str) and value not in _INCOMPLETE:
         return value
     # Only something that is no name is worth loading the compiler for.
-    from theorysim.equations.activations import Activation
+    from theorysim.equations.activations import Activation, activation, bare
 
+    try:
+        if isinstance(value, str):
+            value = activation(value)
+        elif isinstance(value, Mapping):
+            given = dict(value)
+            name = given.pop("name", None)
+            if not isinstance(name, str) or name not in ACTIVATION_NAMES:
+                raise ValueError(f"table's `name` {one_of(name, ACTIVATION_NAMES)}")
+            value = activation(name, parameters=given)
+    except ProblemError as error:
+        raise ValueError(str(error).removeprefix("activation: ")) from None
     if not isinstance(value, Activation):
         raise ValueError(f"must be a name or made by activation(f, df, name=...), got {shown(value)}")
-    return value
+    return value.name if bare(value) else value
+
+
+def activation_of(network: MLP) -> Activation:
+    """Return the compiled activation of a network.
+
+    Where nothing below the readout learns, or 0 was chosen as the derivative of a jump, jumps do not count. Else the
+    derivative of an activation that jumps is NaN.
+    """
+    from theorysim.equations.activations import activation, almost_everywhere
+
+    given = network.activation
+    chosen = activation(given, network.slope) if isinstance(given, str) else given
+    if chosen.differentiable or not network.learns_at_readout_only:
+        return chosen
+    return almost_everywhere(chosen)
 
 
 def checked_width(value: Any) -> Any:
@@ -60,6 +97,16 @@ def per_layer(value: Any) -> Any:
     return tuple(float(entry) for entry in entries) if isinstance(value, tuple) else float(value)
 
 
+def _leaky(given: Any, slope: Any) -> dict[str, Any]:
+    """Return name and slope of a leaky relu that was given as a table or an `Activation`: kept as two fields."""
+    name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    if name != "leaky_relu" or slope is not None:
+        return {}
+    if isinstance(given, Mapping):
+        return {"activation": name, "slope": given.get("slope")} if set(given) <= {"name", "slope"} else {}
+    return {"activation": name, "slope": given.slope}
+
+
 PerLayer = Annotated[float | tuple[float, ...] | None, BeforeValidator(per_layer)]
 Widths = Annotated[int | tuple[int, ...], BeforeValidator(checked_width)]
 
@@ -73,14 +120,15 @@ class MLP(Statement):
         Hidden layers, L.
     width : int or L ints
         Hidden widths; N is the last.
-    activation : str or Activation
-        A built-in name, or one made by ``activation(f, df, name=...)``.
+    activation : str, table or Activation
+        A built-in name; with parameters a table ``{"name": "monomial", "degree": 3}`` or ``activations.monomial(3)``;
+        or one of your own, made by ``activation(f, df, name=...)`` or `activation_from`.
     parameterization : "ntk", "standard" or "mup"
         Output scale and default rates.
     gamma0 : float, optional
         Richness, `mup` only (default 1); 0 is the limit of infinite width first, then gamma0 to 0.
     weight_std : float or L + 1 floats, optional
-        Default sqrt 2 for relu, sqrt(2/(1 + slope^2)) for leaky relu, 1 otherwise.
+        Default sqrt 2 for relu, sqrt(2/(1 + slope^2)) for leaky relu (abrelu alike), 1 otherwise.
     bias_std : float or L + 1 floats, optional
         None: no biases; 0: biases that start at 0.
     weight_rates, bias_rates : float or L + 1 floats, optional
@@ -111,7 +159,8 @@ class MLP(Statement):
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
         filled = dict(values)
-        texts = {name: value for name, value in values.items() if isinstance(value, str)}
+        filled |= _leaky(filled.get("activation"), filled.get("slope"))
+        texts = {name: value for name, value in filled.items() if isinstance(value, str)}
         if texts.get("parameterization") == "mup" and filled.get("gamma0") is None:
             filled["gamma0"] = 1.0
         if texts.get("activation") == "leaky_relu" and filled.get("slope") is None:
@@ -177,7 +226,32 @@ class MLP(Statement):
             return math.sqrt(2.0)
         if self.activation == "leaky_relu" and self.slope is not None:
             return math.sqrt(2.0 / (1.0 + self.slope**2))
+        if self.activation_name == "abrelu":
+            slopes = activation_of(self)
+            square = slopes.function(1.0) ** 2 + slopes.function(-1.0) ** 2
+            return math.sqrt(2.0 / square) if square > 0.0 else 1.0
         return 1.0
+
+    @property
+    def learns_at_readout_only(self) -> bool:
+        """Whether the rates of all layers below the readout are zero."""
+        rates = self.layers(inputs=1, outputs=1)
+        return not (rates.weight_rates[:-1].any() or rates.bias_rates[:-1].any())
+
+    @property
+    def untrainable(self) -> str | None:
+        """Why gradients cannot train this network (its activation jumps), None where they can."""
+        if self.activation_name not in ("sign", "step"):
+            return None
+        chosen = activation_of(self)
+        if chosen.differentiable:
+            return None
+        if dict(chosen.parameters)["derivative"] is None:
+            return f"must have an activation with a derivative; {chosen.choice}"
+        return (
+            f'must have an activation with a derivative; {chosen.name} with derivative = "distribution" has none that '
+            'a finite network can use (derivative = "zero" has)'
+        )
 
     def layers(self, *, inputs: int, outputs: int) -> Layers:
         """Return the numbers of every layer for `inputs` inputs and `outputs` outputs."""

@@ -14,14 +14,14 @@ def provenance(
     return {
         "problem": training.to_json(),
         "theory": theory,
-        "version": _version(),
+        "version": package_version(),
         "seed": seed,
         "device": device,
         "sources": sources,
     }
 
 
-def _version() -> str:
+def package_version() -> str:
     try:
         return version("theorysim")
     except PackageNotFoundError:  # a checkout that is not installed

@@ -6,14 +6,14 @@ Every number is a pure function of the seed: training and test draw from two str
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from theorysim.problem.network import ACTIVATION_NAMES, Widths
+from theorysim.problem.network import ActivationLike, Widths, checked_activation
 from theorysim.problem.samples import Floats, Samples
-from theorysim.problem.validation import Statement, one_of
+from theorysim.problem.validation import Statement, shown
 
 MOST_BYTES = 2**36
 """Memory that the arrays of one problem may need: 64 GiB."""
@@ -92,7 +92,7 @@ class Teacher(Statement):
     test: int = Field(ge=0)
     width: Widths = 1
     depth: int = Field(default=1, ge=1, le=100)
-    activation: Annotated[str, BeforeValidator(lambda v: _builtin(v))] = "relu"
+    activation: Annotated[ActivationLike, BeforeValidator(lambda v: _builtin(v))] = "relu"
     outputs: int = Field(default=1, ge=1, le=10**6)
     noise: float = Field(default=0.0, ge=0.0)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
@@ -166,10 +166,11 @@ class Parity(Statement):
         )
 
 
-def _builtin(name: object) -> object:
-    if not isinstance(name, str) or name not in ACTIVATION_NAMES:
-        raise ValueError(one_of(name, ACTIVATION_NAMES))
-    return name
+def _builtin(value: Any) -> Any:
+    chosen = checked_activation(value)
+    if not isinstance(chosen, str) and not chosen.parameters:
+        raise ValueError(f"must be built in, got {shown(chosen.name)}, a function of your own")
+    return chosen
 
 
 def _shares(dim: int, exponent: float) -> Floats:

@@ -8,8 +8,7 @@ import numpy as np
 
 from theorysim.backend.compile import compiled
 from theorysim.backend.random import TEACHER, normals
-from theorysim.equations.activations import activation
-from theorysim.problem.network import MLP
+from theorysim.problem.network import MLP, activation_of
 from theorysim.problem.samples import Floats
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def teacher_output(data: Teacher, x: Floats) -> Floats:
     Layer l draws its weights from stream l, so that train and test meet the same teacher.
     """
     network = MLP(depth=data.depth, width=data.width, activation=data.activation)
-    phi = activation(data.activation, network.slope)
+    phi = activation_of(network)
     layers = network.layers(inputs=data.dim, outputs=data.outputs)
     h = x
     for layer, (fan_in, fan_out) in enumerate(zip(layers.widths, layers.widths[1:], strict=False)):

@@ -73,6 +73,8 @@ class Training(Statement):
         self._check_duration()
         self._check_record()
         self._check_optimizer()
+        if self.network.untrainable is not None:
+            raise ValueError(f"`network` {self.network.untrainable}")
         labels = self.data.labels
         if self.loss == "cross-entropy" and labels != "one-hot":
             raise ValueError(
