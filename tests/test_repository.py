@@ -21,7 +21,7 @@ def commands() -> list[str]:
 def test_readme_has_the_two_commands() -> None:
     first, tests = commands()
     assert first.endswith(".venv/bin/theorysim predict")
-    assert tests.endswith(".venv/bin/pytest")
+    assert tests.endswith(".venv/bin/pytest -n auto")
 
 
 def test_continuous_integration_runs_the_test_command_of_the_readme() -> None:

@@ -21,12 +21,15 @@ from theorysim.errors import NotConverged, ProblemError, StabilityWarning
 
 if TYPE_CHECKING:
     from theorysim import kernels as kernels
+    from theorysim import meanfield as meanfield
+    from theorysim.check import GaussianMean as GaussianMean
     from theorysim.check import check_formula as check_formula
     from theorysim.compare import compare as compare
     from theorysim.equations.activations import custom as activation  # noqa: F401
     from theorysim.finite.replay import replay as replay
     from theorysim.finite.training import train as train
     from theorysim.forecast import forecast as forecast
+    from theorysim.infinite.expression import activation_from as activation_from
     from theorysim.plot import plot as plot
     from theorysim.problem import GD as GD
     from theorysim.problem import MLP as MLP
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from theorysim.problem import PowerLaw as PowerLaw
     from theorysim.problem import Training as Training
     from theorysim.problem import Warmup as Warmup
+    from theorysim.problem import activations as activations
     from theorysim.problem import data as data
 
 # public name -> (module that holds it, name there; None for the module itself)
@@ -52,13 +56,17 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "PowerLaw": ("theorysim.problem", "PowerLaw"),
     "data": ("theorysim.problem.data", None),
     "activation": ("theorysim.equations.activations", "custom"),
+    "activation_from": ("theorysim.infinite.expression", "activation_from"),
+    "activations": ("theorysim.problem.activations", None),
     "train": ("theorysim.finite.training", "train"),
     "replay": ("theorysim.finite.replay", "replay"),
     "forecast": ("theorysim.forecast", "forecast"),
     "compare": ("theorysim.compare", "compare"),
     "check_formula": ("theorysim.check", "check_formula"),
+    "GaussianMean": ("theorysim.check", "GaussianMean"),
     "plot": ("theorysim.plot", "plot"),
     "kernels": ("theorysim.kernels", None),
+    "meanfield": ("theorysim.meanfield", None),
 }
 
 __all__ = ["NotConverged", "ProblemError", "StabilityWarning", *_PUBLIC]

@@ -43,6 +43,19 @@ _TABLE = (
     Observable("nngp", "1", "neural network Gaussian process kernel", r"\Sigma", ("sample", "sample_other")),
     Observable("kernel_change", "1", "relative change of the neural tangent kernel",
                r"\|\Theta_k-\Theta_0\|/\|\Theta_0\|"),
+    Observable("kernel_distance", "1", "relative distance of the neural tangent kernel from a reference",
+               r"\|\Theta_k-\Theta\|/\|\Theta\|"),
+    Observable("alignment", "1", "alignment of the neural tangent kernel with the targets",
+               r"\langle\Theta,yy^T\rangle/(\|\Theta\|\|yy^T\|)"),
+    Observable("ntk_eigenvalues", "1", "eigenvalues of the neural tangent kernel", r"w", ("step", "mode")),
+    Observable("feature_kernel", "1", "mean product of the features of two samples", r"\Phi^l",
+               ("step", "layer", "sample", "sample_other")),
+    Observable("gradient_kernel", "1", "mean product of the gradients of two samples", r"G^l",
+               ("step", "layer", "sample", "sample_other")),
+    Observable("train_covariance", "1", "covariance of each output between training samples",
+               r"\mathrm{Cov}\,f", ("step", "sample", "sample_other")),
+    Observable("test_covariance", "1", "covariance of each output between test samples",
+               r"\mathrm{Cov}\,f_*", ("step", "test_sample", "test_sample_other")),
 )  # fmt: skip
 OBSERVABLES: Mapping[str, Observable] = {row.name: row for row in _TABLE}
 

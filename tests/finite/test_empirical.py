@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tests.finite import cases
+from theorysim import kernels
+from theorysim.compare import exponent
 from theorysim.errors import ProblemError
 from theorysim.finite import empirical
 from theorysim.finite.kernels import empirical_nngp, empirical_ntk
@@ -90,6 +92,35 @@ def test_wide_networks_have_the_kernels_of_one_hidden_relu_layer():
         error = ours.std(axis=0) / math.sqrt(20)
         assert (np.abs(ours.mean(axis=0) - exact) < 5 * error + 1e-12).all()
         assert (error < 0.02 * np.abs(exact).max()).all()
+
+
+def squared_distances(activation, widths, replicas, factor=1.0):
+    """Return mean and standard error of |Theta_N - factor Theta|^2/|Theta|^2 at every width."""
+    found = []
+    for width in widths:
+        network = MLP(depth=2, width=width, activation=activation, bias_std=0.3)
+        limit = factor * kernels.ntk(network, cases.X).values
+        p = initialise(network.layers(inputs=4, outputs=1), range(replicas), seed=width)
+        runs = empirical_ntk(network, p, cases.X).transpose("replica", ...).values
+        each = np.sum((runs - limit) ** 2, axis=(1, 2)) / np.sum(limit**2)
+        found.append((each.mean(), each.std(ddof=1) / math.sqrt(replicas)))
+    return np.array(found).T
+
+
+WIDTHS = np.array([32.0, 64.0, 128.0, 256.0])
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_mean_square_distance_from_the_limit_falls_as_one_over_width(activation):
+    p, error = exponent(WIDTHS, *squared_distances(activation, WIDTHS.astype(int), 200))
+    assert error < 0.12
+    assert abs(p - 1.0) < 3 * error
+    assert abs(p - 2.0) > 5 * error  # what a wrong theory of the fluctuations would claim
+
+
+def test_a_limit_fifteen_percent_off_shows_in_the_exponent():
+    p, error = exponent(WIDTHS, *squared_distances("relu", WIDTHS.astype(int), 200, factor=1.15))
+    assert abs(p - 1.0) > 3 * error
 
 
 def test_relative_change():

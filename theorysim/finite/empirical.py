@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
 from theorysim.equations.activations import Activation
+from theorysim.errors import ProblemError
 from theorysim.finite.network import Parameters, Pass, activation_of
 from theorysim.problem import MLP, Layers
 
@@ -30,12 +31,19 @@ def ntk(p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | None
     """Return the empirical tangent kernel averaged over outputs, (1/C) sum_c Theta_cc, shape (R, B1, B2).
 
     For one output this is the whole kernel.
+
+    Raises
+    ------
+    ProblemError
+        If the activation jumps and its derivative was not chosen to be 0.
     """
+    _check_derivative(network)
     return _blocks(p, layers, network, x1, x2, _averaged)
 
 
 def ntk_between_outputs(p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | None = None) -> Array:
-    """Return the whole empirical tangent kernel Theta_cc'(x, x'), shape (R, B1, B2, C, C)."""
+    """Return the whole empirical tangent kernel Theta_cc'(x, x'), shape (R, B1, B2, C, C); as `ntk`."""
+    _check_derivative(network)
     return _blocks(p, layers, network, x1, x2, _between_outputs)
 
 
@@ -51,6 +59,11 @@ def nngp(p: Parameters, layers: Layers, network: MLP, x1: Array, x2: Array | Non
         return gram
 
     return _blocks(p, layers, network, x1, x2, covariance)
+
+
+def _check_derivative(network: MLP) -> None:
+    if network.untrainable is not None:
+        raise ProblemError(f"kernels: `network` {network.untrainable}")
 
 
 def relative_change(kernels: Array, first: Array) -> Array:

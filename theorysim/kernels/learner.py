@@ -8,14 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from theorysim.equations.activations import Activation
-from theorysim.equations.activations import activation as named_activation
 from theorysim.errors import ProblemError
 from theorysim.infinite.curves import NETWORKS, Run, initial_outputs
 from theorysim.infinite.modes import Modes, modes_of
 from theorysim.infinite.recursion import kernels_of
 from theorysim.problem.data import Data
 from theorysim.problem.network import MLP
+from theorysim.problem.network import activation_of as activation_of
 from theorysim.problem.optimizer import Adam, GradientFlow
 from theorysim.problem.training import Training
 from theorysim.problem.validation import fields_of
@@ -41,13 +40,6 @@ class Learner:
     modes: Modes
     prior: Array
     error: float
-
-
-def activation_of(network: MLP) -> Activation:
-    """Return the compiled activation of a network."""
-    if isinstance(network.activation, str):
-        return named_activation(network.activation, network.slope)
-    return network.activation
 
 
 def learner_of(training: Training, *, device: str = "cpu") -> Learner:

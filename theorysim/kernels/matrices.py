@@ -7,9 +7,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from theorysim.errors import ProblemError
-from theorysim.infinite.recursion import Kernels, kernels_of
+from theorysim.infinite.recursion import kernels_of, nngp_of
 from theorysim.kernels.learner import activation_of
 from theorysim.observables import attributes
+from theorysim.problem.layers import Layers
 from theorysim.problem.network import MLP
 
 
@@ -33,23 +34,34 @@ def nngp(network: MLP, x1: ArrayLike, x2: ArrayLike | None = None, *, device: st
     ProblemError
         For arrays that are not two-dimensional, not finite, or of different numbers of columns.
     """
-    kernels = _kernels(network, x1, x2, device)
-    return _labelled("nngp", kernels.nngp, kernels.nngp_error)
+    one, other = _inputs(x1, x2)
+    values, error = nngp_of(_layers(network, one), activation_of(network), one, other, device=device)
+    return _labelled("nngp", values, error)
 
 
 def ntk(network: MLP, x1: ArrayLike, x2: ArrayLike | None = None, *, device: str = "cpu") -> xr.DataArray:
-    """Return Theta, the neural tangent kernel with the network's rates; as `nngp`."""
-    kernels = _kernels(network, x1, x2, device)
+    """Return Theta, the neural tangent kernel with the network's rates; as `nngp`.
+
+    Raises
+    ------
+    ProblemError
+        Also for an activation that jumps (sign, step) without the choice of a derivative.
+    """
+    one, other = _inputs(x1, x2)
+    kernels = kernels_of(_layers(network, one), activation_of(network), one, other, device=device)
     return _labelled("ntk", kernels.ntk, kernels.ntk_error)
 
 
-def _kernels(network: MLP, x1: ArrayLike, x2: ArrayLike | None, device: str) -> Kernels:
+def _layers(network: MLP, x: np.ndarray) -> Layers:
+    return network.layers(inputs=x.shape[1], outputs=1)
+
+
+def _inputs(x1: ArrayLike, x2: ArrayLike | None) -> tuple[np.ndarray, np.ndarray | None]:
     one = _checked("x1", x1)
     other = None if x2 is None else _checked("x2", x2)
     if other is not None and other.shape[1] != one.shape[1]:
         raise ProblemError(f"kernels: `x2` must have {one.shape[1]} columns as `x1`, got {other.shape[1]}")
-    layers = network.layers(inputs=one.shape[1], outputs=1)
-    return kernels_of(layers, activation_of(network), one, other, device=device)
+    return one, other
 
 
 def _checked(name: str, x: ArrayLike) -> np.ndarray:
