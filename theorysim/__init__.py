@@ -21,7 +21,6 @@ from theorysim.errors import NotConverged, ProblemError, StabilityWarning
 
 if TYPE_CHECKING:
     from theorysim import kernels as kernels
-    from theorysim import meanfield as meanfield
     from theorysim.check import GaussianMean as GaussianMean
     from theorysim.check import check_formula as check_formula
     from theorysim.compare import compare as compare
@@ -66,7 +65,6 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "GaussianMean": ("theorysim.check", "GaussianMean"),
     "plot": ("theorysim.plot", "plot"),
     "kernels": ("theorysim.kernels", None),
-    "meanfield": ("theorysim.meanfield", None),
 }
 
 __all__ = ["NotConverged", "ProblemError", "StabilityWarning", *_PUBLIC]
