@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from theorysim.problem import GradientFlow, Layers, Training
 Array = NDArray[np.float64]
 Probe = Callable[[int, Parameters], None]  # (index of the record, parameters), at every recorded step
 Advance = Callable[[float], None]  # (fraction done); raises to stop
+
+Precision = Literal["double", "single"]
+KINDS: dict[str, Any] = {"double": np.float64, "single": np.float32}
 
 FLOW_TOLERANCE = 1e-8
 
@@ -46,6 +50,8 @@ class Block:
         Their initial parameters, changed in place.
     batches : list of ndarray, optional
         Rows of each step, the same for all replicas, in place of drawn ones.
+    precision : "double" or "single"
+        Of passes and gradients; parameters are kept and updated in double precision.
     """
 
     def __init__(
@@ -56,18 +62,21 @@ class Block:
         seed: int,
         p: Parameters,
         batches: Sequence[NDArray[np.int64]] | None = None,
+        precision: Precision = "double",
     ) -> None:
         self.training, self.p = training, p
+        self.kind = KINDS[precision]
+        self.seen = p.cast(self.kind)  # what the passes see: `p` itself in double precision
         self.layers: Layers = training.layers
         self.activation = activation_of(training.network)
         samples = training.samples
-        self.x, self.x_test = np.array(samples.x_train, dtype=float), np.array(samples.x_test, dtype=float)
-        self.y = targets(training)[0]
+        self.x, self.x_test = np.array(samples.x_train, self.kind), np.array(samples.x_test, self.kind)
+        self.y = targets(training)[0].astype(self.kind)
         self.loss = LOSSES[training.loss]
         self.passes: dict[int, Pass] = {}
         self.all_rows = np.arange(len(self.x))[None]
         self.order = self._order(replicas, seed, batches)
-        self.gradients = p.zeros()
+        self.gradients = self.seen.zeros()
         count = len(training.recorded)
         self.record = Record(*(np.empty((count, *f.shape)) for f in self._evaluate()))
         self.start: tuple[Array, Array] | None = None
@@ -87,16 +96,16 @@ class Block:
 
     def _pass(self, samples: int) -> Pass:
         if samples not in self.passes:
-            self.passes[samples] = Pass(self.layers, self.activation, self.p.replicas, samples)
+            self.passes[samples] = Pass(self.layers, self.activation, self.p.replicas, samples, self.kind)
         return self.passes[samples]
 
     def _evaluate(self) -> tuple[Array, Array]:
         """Return what the networks compute on the training and test samples, nothing subtracted."""
         if self.order is None:
-            train = self._pass(len(self.x)).forward(self.p, self.x).copy()
+            train = self._pass(len(self.x)).forward(self.seen, self.x).copy()
         else:
-            train = outputs(self.p, self.layers, self.activation, self.x)
-        return train, outputs(self.p, self.layers, self.activation, self.x_test)
+            train = outputs(self.seen, self.layers, self.activation, self.x)
+        return train, outputs(self.seen, self.layers, self.activation, self.x_test)
 
     def _keep(self, index: int, train: Array, test: Array) -> None:
         """Write outputs into the record."""
@@ -110,7 +119,7 @@ class Block:
         if self.start is not None:
             subtract_rows(f, self.start[0], rows)
         self.loss.gradient(f, self.y, rows)
-        self._pass(f.shape[1]).backward(self.p, x, f, self.gradients)
+        self._pass(f.shape[1]).backward(self.seen, x, f, self.gradients)
 
     def descend(self, probe: Probe | None, advance: Advance) -> Record:
         """Run the update rule up to the last recorded step; return the outputs at the recorded ones."""
@@ -126,8 +135,15 @@ class Block:
             if step < steps:
                 self._step(step, step in recorded)
                 update(step, self.gradients)
+                self._look()
             advance(step / max(steps, 1))
         return self.record
+
+    def _look(self) -> None:
+        """Show the passes the parameters as they are now."""
+        if self.seen.weights[0] is not self.p.weights[0]:
+            for seen, kept in zip(self.seen.arrays, self.p.arrays, strict=True):
+                seen[...] = kept
 
     def _step(self, step: int, evaluated: bool) -> None:
         """Compute the gradients of a step; a full batch that was just recorded is not passed forward again."""
@@ -137,7 +153,7 @@ class Block:
             rows = self.order(step)
             x = self.x[rows]
         through = self._pass(rows.shape[1])
-        f = through.output if evaluated and self.order is None else through.forward(self.p, x)
+        f = through.output if evaluated and self.order is None else through.forward(self.seen, x)
         self._check(f, step)
         self._gradient(f, x, rows)
 
@@ -148,8 +164,9 @@ class Block:
     def flow(self, probe: Probe | None, advance: Advance) -> Record:
         """Integrate the gradient flow of a single replica; return the outputs at the recorded times."""
         optimizer, times = self.training.optimizer, [float(t) for t in self.training.recorded_times]
-        assert isinstance(optimizer, GradientFlow) and self.p.replicas == 1
+        assert isinstance(optimizer, GradientFlow) and self.p.replicas == 1 and self.kind is np.float64
         work, self.p = flat_parameters(self.p)
+        self.seen = self.p
         speed, self.gradients = flat_parameters(self.gradients)
         ridge = self.training.kappa * optimizer.ridge
         penalties = Penalties(self.p, step_factors(self.layers), optimizer.weight_decay, ridge)

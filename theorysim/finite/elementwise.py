@@ -14,6 +14,8 @@ from theorysim.equations.activations import Activation
 class Loops:
     """Compiled loops of one activation; h has shape (R, B, n), bias (R, n).
 
+    They compute in double precision whatever that of the arrays is (1.0 * h is a double).
+
     Attributes
     ----------
     value : h <- phi(h + bias)
@@ -34,14 +36,14 @@ def loops(activation: Activation) -> Loops:
         for r in range(h.shape[0]):
             for i in range(h.shape[1]):
                 for j in range(h.shape[2]):
-                    h[r, i, j] = phi(h[r, i, j] + bias[r, j])
+                    h[r, i, j] = phi(1.0 * h[r, i, j] + bias[r, j])
 
     @compiled
     def value_and_slope(h: Any, bias: Any, out: Any) -> None:
         for r in range(h.shape[0]):
             for i in range(h.shape[1]):
                 for j in range(h.shape[2]):
-                    u = h[r, i, j] + bias[r, j]
+                    u = 1.0 * h[r, i, j] + bias[r, j]
                     out[r, i, j] = phi(u)
                     h[r, i, j] = dphi(u)
 

@@ -1,6 +1,7 @@
 """Ensembles that are remembered: a verdict and a forecast ask for the same networks, which train once.
 
-Replica r is the same network in every ensemble, so a larger one trains only those that are missing.
+Replica r is the same network in every ensemble, so a larger one trains only those that are missing. Passes are in
+single precision, whose error is far below the scatter of few networks, unless a loss falls so low that it shows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theorysim.finite.block import Probe
+from theorysim.finite.block import Precision, Probe, Record
 from theorysim.finite.empirical import ntk, relative_change
 from theorysim.finite.network import Parameters
 from theorysim.finite.results import dataset
@@ -22,6 +23,8 @@ from theorysim.problem import Training
 Array = NDArray[np.float64]
 _KEPT: OrderedDict[tuple[Training, int], Ensemble] = OrderedDict()
 _MOST_KEPT = 8
+LOWEST = 1e-6
+"""Smallest loss, relative to the largest, that single precision still gives to a thousandth."""
 _LOCK = threading.Lock()
 
 
@@ -118,11 +121,20 @@ def _trained(training: Training, first: int, replicas: int, seed: int, changes: 
 
         return see
 
-    record = run(training, replicas=replicas, seed=seed, first=first, probe=probe if changes else None)
-    runs = dataset(training, record, seed=seed)
-    curves = {str(name): runs[name].values for name in runs if runs[name].dims == ("step", "replica")}
+    def trained(precision: Precision) -> Record:
+        watch = probe if changes else None
+        return run(training, replicas=replicas, seed=seed, first=first, probe=watch, precision=precision)
+
+    curves = _curves(training, record := trained("single"), seed)
+    if any(curve.min() < LOWEST * curve.max() for name, curve in curves.items() if name.endswith("loss")):
+        curves = _curves(training, record := trained("double"), seed)
     start, start_test = (np.moveaxis(f[0], 0, -1) for f in (record.train, record.test))
     return Ensemble(curves, start, start_test, change)
+
+
+def _curves(training: Training, record: Record, seed: int) -> dict[str, Array]:
+    runs = dataset(training, record, seed=seed)
+    return {str(name): runs[name].values for name in runs if runs[name].dims == ("step", "replica")}
 
 
 def _joined(one: Ensemble, other: Ensemble) -> Ensemble:

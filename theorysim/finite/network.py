@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,11 @@ class Parameters:
         """Return a copy."""
         return Parameters([w.copy() for w in self.weights], [b.copy() for b in self.biases])
 
+    def cast(self, kind: Any) -> Parameters:
+        """Return the numbers in another precision: these arrays themselves where it is their own."""
+        cast = [[a.astype(kind, copy=False) for a in arrays] for arrays in (self.weights, self.biases)]
+        return Parameters(*cast)
+
 
 _FILLING = Lock()  # the generator fills arrays on all threads itself: one caller at a time
 
@@ -98,13 +104,15 @@ class Pass:
     above, and the slopes phi'(h), overwritten by the gradients dloss/dh.
     """
 
-    def __init__(self, layers: Layers, activation: Activation, replicas: int, samples: int) -> None:
+    def __init__(
+        self, layers: Layers, activation: Activation, replicas: int, samples: int, kind: Any = np.float64
+    ) -> None:
         self.layers = layers
         self.loops = loops(activation)
         shapes = [(replicas, samples, n) for n in layers.widths[1:]]
-        self.active = [np.empty(shape) for shape in shapes[:-1]]
-        self.slope = [np.empty(shape) for shape in shapes[:-1]]
-        self.output = np.empty(shapes[-1])
+        self.active = [np.empty(shape, kind) for shape in shapes[:-1]]
+        self.slope = [np.empty(shape, kind) for shape in shapes[:-1]]
+        self.output = np.empty(shapes[-1], kind)
         self.lowest = lowest_trained(layers)
 
     def forward(self, p: Parameters, x: Array) -> Array:
@@ -168,9 +176,10 @@ def outputs(p: Parameters, layers: Layers, activation: Activation, x: Array) -> 
     x : ndarray, shape (B, d)
         Inputs, taken in chunks whose size depends on the widths only.
     """
-    result = np.empty((p.replicas, x.shape[0], layers.widths[-1]))
+    kind = p.weights[0].dtype
+    result = np.empty((p.replicas, x.shape[0], layers.widths[-1]), kind)
     size = max(_FEWEST_ROWS, _CHUNK // max(layers.widths))
-    buffers = [np.empty((1, min(size, len(x)), n)) for n in layers.widths[1:-1]]
+    buffers = [np.empty((1, min(size, len(x)), n), kind) for n in layers.widths[1:-1]]
     value = loops(activation).value
     for r in range(p.replicas):
         weights, biases = [w[r : r + 1] for w in p.weights], [b[r : r + 1] for b in p.biases]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
 from theorysim.errors import ProblemError
-from theorysim.finite.block import Block, Probe, Record
+from theorysim.finite.block import Block, Precision, Probe, Record
 from theorysim.finite.initial import given
 from theorysim.finite.network import Parameters, initialise
 from theorysim.finite.results import dataset
@@ -98,14 +98,17 @@ def run(
     progress: Callable[[float], None] | None = None,
     probe: ProbeOf | None = None,
     first: int = 0,
+    precision: Precision = "double",
 ) -> Record:
     """Train as `train` does, and return the outputs; `probe` sees the parameters at each recorded step.
 
-    The replicas are those with the numbers `first`, `first` + 1, ...
+    The replicas are those with the numbers `first`, `first` + 1, ... Passes in single precision take half the time;
+    gradient flow is integrated in double precision always.
     """
     _check(training, replicas, device, batches)
     start = None if initial is None else given(training, initial, replicas)
     size = block_size(training)
+    kind: Precision = "double" if isinstance(training.optimizer, GradientFlow) else precision
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     size = min(size, -(-replicas // threads))  # no idle thread; the numbers do not depend on the block
@@ -115,7 +118,7 @@ def run(
     def one(index: int) -> Record:
         numbers, rows = range(first, first + replicas)[parts[index]], parts[index]
         p = initialise(training.layers, numbers, seed=seed) if start is None else start.part(rows)
-        block = Block(training, numbers, seed=seed, p=p, batches=batches)
+        block = Block(training, numbers, seed=seed, p=p, batches=batches, precision=kind)
         see = None if probe is None else probe(rows)
         march = block.flow if isinstance(training.optimizer, GradientFlow) else block.descend
         with np.errstate(all="ignore"):  # divergence is found by looking at the outputs, once a step

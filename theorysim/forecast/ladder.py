@@ -58,7 +58,7 @@ def planned(
     """
     depth, width = training.network.depth, training.network.widths[-1]
     scatter = SCATTER if limit_error is None and not split else SCATTER_QUIET
-    each = {n: (1 + split) * seconds(training, n) for n in _widths(width, depth)}
+    each = {n: (1 + split) * seconds(training, n, "single") for n in _widths(width, depth)}
     free = held or {}
     # a limit and one width are the least; without a limit only two widths show a trend
     least = 1 if limit_error is not None else 2

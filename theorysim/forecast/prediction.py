@@ -117,7 +117,7 @@ def _twins(
     alone = start is None or not start.usable
     split = alone and _vanishing_output(training)
     held = _held(training, start, seed)
-    spent = sum(replicas * seconds(training, width) for width, replicas in held.items())
+    spent = sum(replicas * seconds(training, width, "single") for width, replicas in held.items())
     budget = _budget(training, alone) * max(1.0, TOLERANCE / tolerance) ** 2 - spent
     limit_error = None if alone else 0.002
     plan = planned(training, reach=_reach(training, start), limit_error=limit_error, split=split,

@@ -6,7 +6,8 @@ In dual coordinates a (outputs move by Theta a) one step with noise reads, mode 
     E xi xi^T = kappa^2 s [P diag(C) - C],   C = E r r^T,   s = (P-B)/(B(P-1)) or 1/B
 
 so every pair of modes evolves alone but for V = U^T diag(C) U. V is evaluated at nodes and is linear between
-them; with a node at every step the recursion is exact. Modes whose noise cannot matter are left out.
+them; with a node at every step the recursion is exact. Elsewhere products of matrices are in single precision, a
+thousand times finer than the nodes. Modes whose noise cannot matter are left out.
 
 Valid    squared loss; sampling "subset" or "replacement".
 Sources  proof by enumeration of all batches: derivations/descent.py (second moments).
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +36,8 @@ Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 NEGLECTED = 1e-4  # share of the batch noise that the omitted modes may carry
 EXACT_STEPS = 64  # up to this many steps every step is a node
-DECAY = 0.2  # a node where the mean squared residual has changed by this share
-NODE_ERROR = DECAY**2 / 8  # relative error of the noise: V is linear between nodes
+DECAY = 0.28  # a node at the latest where the mean squared residual has changed by this share
+NODE_ERROR = DECAY**2 / 4  # of the noise: twice that of a line, as V at a node is that of a predicted state
 
 
 def noise_strength(optimizer: SGD, samples: int) -> float:
@@ -71,6 +73,7 @@ class BatchNoise:
     total: int
     strength: float
     keep: int
+    kind: Any = np.float64
     aa: Array = field(init=False)
     au: Array = field(init=False)
     ua: Array = field(init=False)
@@ -79,9 +82,11 @@ class BatchNoise:
     def __post_init__(self) -> None:
         self.aa, self.au, self.ua, self.uu = np.zeros((4, self.keep, self.keep))
         wanted = self.modes.vectors.T @ self.target
-        self._start = self.modes.prior + wanted @ wanted.T / self.target.shape[1]
+        start = self.modes.prior + wanted @ wanted.T / self.target.shape[1]
+        self.power = np.diagonal(start).copy()  # E r^2 of all modes at the start
+        self._start = np.ascontiguousarray(start[: self.keep, : self.keep])
         self._values = np.ascontiguousarray(self.modes.eigenvalues[: self.keep])
-        self._vectors = np.ascontiguousarray(self.modes.vectors[:, : self.keep])
+        self._vectors = np.ascontiguousarray(self.modes.vectors[:, : self.keep], self.kind)
         self._node: Array | None = None
 
     def residual(self, steps: Array, keep: int | None = None) -> Array:
@@ -90,9 +95,14 @@ class BatchNoise:
         response = filter_of(self.optimizer, values, self.kappa, steps, self.total)
         return response.residual(values, self.optimizer.ridge)
 
+    @property
+    def covariance(self) -> Array:
+        """The covariance of the dual coordinates, as precise as the products with it should be."""
+        return self.aa.astype(self.kind)
+
     def second_moment(self, step: int) -> Array:
         """Return E r^2 of each training sample at a step, averaged over outputs, batch noise included."""
-        law = train_law(self.modes, self.residual(np.array([step], float))[0], self.target, self.aa)
+        law = train_law(self.modes, self.residual(np.array([step], float))[0], self.target, self.covariance)
         return np.mean((law.mean - self.target) ** 2, axis=1) + law.std**2  # type: ignore[no-any-return]
 
     def advance(self, first: int, last: int, stops: Steps) -> Iterator[Array]:
@@ -103,21 +113,27 @@ class BatchNoise:
         before = self._turned(first) if self._node is None else self._node
         after = before
         if last > first + 1:  # V at the first step is all that one step needs
-            saved = [a.copy() for a in (self.aa, self.au, self.ua, self.uu)]
+            saved = [a.copy() for a in self._moved]
             self._block(first, last, (first, last), before, before)
             after = self._turned(last)
-            self.aa, self.au, self.ua, self.uu = saved
+            for array, values in zip(self._moved, saved, strict=True):
+                array[...] = values
         for low, high in pairwise(np.unique(np.concatenate([[first], stops, [last]]))):
             self._block(int(low), int(high), (first, last), before, after)
             if high in stops:
-                yield self.aa.copy()
+                yield self.covariance
         self._node = self._turned(last) if last == first + 1 else after
+
+    @property
+    def _moved(self) -> tuple[Array, ...]:
+        """The arrays that steps change: without momentum only one."""
+        return (self.aa, self.au, self.ua, self.uu) if self.optimizer.momentum else (self.aa,)
 
     def _turned(self, step: int) -> Array:
         """Return V = U^T diag(second moment) U of the leading modes at a step."""
-        weighted = np.sqrt(self.second_moment(step))[:, None] * self._vectors
+        weighted = np.sqrt(self.second_moment(step)).astype(self.kind)[:, None] * self._vectors
         with single_thread():
-            return weighted.T @ weighted
+            return np.asarray(weighted.T @ weighted, float)
 
     def _block(self, first: int, last: int, nodes: tuple[int, int], before: Array, after: Array) -> None:
         """Step from `first` to `last`, with V between its values at the two nodes."""
@@ -127,25 +143,23 @@ class BatchNoise:
         lead, look = (1.0, opt.momentum) if opt.nesterov else (0.0, 1.0)
         plain = opt.momentum == 0.0 and opt.ridge == 0.0 and bool(np.all(sizes == sizes[0]))
         left = np.ascontiguousarray(self.residual(steps[:1] if plain else steps, self.keep))
-        numbers = (self.kappa, opt.ridge, opt.momentum, lead, look, self.strength, self.modes.samples)
-        start = np.ascontiguousarray(self._start[: self.keep, : self.keep])
+        span = 1.0 / (nodes[1] - nodes[0])
+        numbers = (self.kappa, opt.ridge, opt.momentum, lead, look, self.strength, self.modes.samples,
+                   (first - nodes[0]) * span, span)  # fmt: skip
         state = (self.aa, self.au, self.ua, self.uu)
-        slope = (after - before) / (nodes[1] - nodes[0])
-        here = before + (first - nodes[0]) * slope
         row = _row_at_once if plain else _row
-        foreach(row, self.keep, self._values, left, sizes, np.array(numbers), here, slope, start, *state)
-        upper = np.triu_indices(self.keep, 1)
-        self.aa[upper] = self.aa.T[upper]
+        foreach(row, self.keep, self._values, left, sizes, np.array(numbers), before, after, self._start, *state)
 
 
 @body(
     "float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1],"
     "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1]"
 )
-def _row(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
+def _row(i, w, left, sizes, constants, before, after, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
     """Carry the pairs (i, j <= i) through a block of steps; the inner loop over j is vectorised."""
     kappa, ridge, momentum = constants[0], constants[1], constants[2]
     lead, look, strength, samples = constants[3], constants[4], constants[5], constants[6]
+    place, span = constants[7], constants[8]
     x = kappa * (w[i] + ridge)
     for s in range(sizes.size):
         total = sizes[s] * (lead + look)
@@ -155,7 +169,7 @@ def _row(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # t
             y = kappa * (w[j] + ridge)
             stay_y = 1.0 - total * y
             c_aa, c_au, c_ua, c_uu = aa[i, j], au[i, j], ua[i, j], uu[i, j]
-            turned = here[i, j] + slope[i, j] * s
+            turned = before[i, j] + (place + span * s) * (after[i, j] - before[i, j])
             own = left[s, i] * left[s, j] * start[i, j] + w[i] * w[j] * c_aa
             xi = kappa * kappa * strength * (samples * turned - own)
             one_a, one_u = stay_y * c_aa + slip * c_au, stay_y * c_ua + slip * c_uu
@@ -164,20 +178,22 @@ def _row(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # t
             au[i, j] = stay_x * two_a + slip * two_u - total * xi
             ua[i, j] = x * one_a + momentum * one_u - total * xi
             uu[i, j] = x * two_a + momentum * two_u + xi
+    for j in range(i):
+        aa[j, i] = aa[i, j]
 
 
 @body(
     "float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1],"
     "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1]"
 )
-def _row_at_once(i, w, left, sizes, constants, here, slope, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
+def _row_at_once(i, w, left, sizes, constants, before, after, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
     """Carry the pairs (i, j <= i) through a block of equal steps without momentum and ridge, by doubling.
 
     n steps give aa_n = g^n aa + c (V a_n + V' b_n) - d c_n, where a_n, b_n, c_n are sums of n terms, and those of
     2n steps follow from those of n: the cost is the logarithm of the number of steps. All terms of a sum have one
     sign in a stable run, so no digits are lost.
     """
-    kappa, strength, samples = constants[0], constants[5], constants[6]
+    kappa, strength, samples, place, span = constants[0], constants[5], constants[6], constants[7], constants[8]
     eta, n = sizes[0], sizes.size
     x = 1.0 - eta * kappa * w[i]
     gain = eta * eta * kappa * kappa * strength
@@ -199,26 +215,40 @@ def _row_at_once(i, w, left, sizes, constants, here, slope, start, aa, au, ua, u
                 g, m, done = g * one_g, m * one_m, done + 1.0
             bit //= 2
         own = left[0, i] * left[0, j] * start[i, j]
-        aa[i, j] = g * aa[i, j] + gain * (samples * (here[i, j] * a + slope[i, j] * b) - own * c)
+        change = after[i, j] - before[i, j]
+        turned = (before[i, j] + place * change) * a + span * change * b
+        aa[i, j] = g * aa[i, j] + gain * (samples * turned - own * c)
+        aa[j, i] = aa[i, j]
 
 
-def nodes_of(noise: BatchNoise, last: int) -> Steps:
-    """Return the steps at which V is evaluated: all of a short run, else wherever the residual has changed."""
+def nodes_of(noise: BatchNoise, recorded: Steps) -> Steps:
+    """Return the steps at which V is evaluated: all of a short run, else wherever the residual has changed.
+
+    Recorded steps are preferred: the state has to be known there anyway.
+    """
+    last = int(recorded[-1])
     if last <= EXACT_STEPS:
         return np.arange(last + 1)
-    trial = np.unique(np.concatenate([np.arange(16), np.geomspace(1, last, 1000).astype(int)]))
-    weight = np.diagonal(noise._start)
+    trial = np.unique(np.concatenate([np.arange(16), np.geomspace(1, last, 1000).astype(int), recorded]))
     parts = np.array_split(trial, 1 + len(trial) // 256)
-    power = np.concatenate([noise.residual(part.astype(float)) ** 2 @ weight for part in parts])
+    power = np.concatenate([noise.residual(part.astype(float)) ** 2 @ noise.power for part in parts])
     level = np.cumsum(np.abs(np.diff(np.log(power + 1e-300), prepend=np.log(power[0] + 1e-300)))) / DECAY
-    fresh = np.diff(np.floor(level), prepend=-1.0) > 0
-    return np.unique(np.append(trial[fresh], last))
+    wanted, nodes = np.isin(trial, recorded), [0]
+    while nodes[-1] < len(trial) - 1:
+        here = nodes[-1]
+        far = max(here + 1, int(np.searchsorted(level, level[here] + 1.0, side="right")) - 1)
+        near = max(here + 1, int(np.searchsorted(level, level[here] + 0.5)))
+        stops = np.flatnonzero(wanted[near : far + 1])
+        nodes.append(near + int(stops[-1]) if len(stops) else far)
+    return trial[nodes]
 
 
 def noise_covariances(
     modes: Modes, optimizer: SGD, kappa: float, target: Array, recorded: Steps, total: int
 ) -> Iterator[Array]:
     """Yield the covariance of the dual coordinates of the leading modes at each recorded step, (K, K).
+
+    In single precision where the recursion is not exact.
 
     Parameters
     ----------
@@ -234,9 +264,11 @@ def noise_covariances(
         Steps of the whole run.
     """
     keep = leading_modes(modes, optimizer, kappa, total)
-    state = BatchNoise(modes, optimizer, kappa, target, total, noise_strength(optimizer, modes.samples), keep)
+    strength = noise_strength(optimizer, modes.samples)
+    kind = np.float64 if recorded[-1] <= EXACT_STEPS else np.float32
+    state = BatchNoise(modes, optimizer, kappa, target, total, strength, keep, kind)
     if recorded[0] == 0:
-        yield state.aa.copy()
-    for low, high in pairwise(nodes_of(state, int(recorded[-1]))):
+        yield state.covariance
+    for low, high in pairwise(nodes_of(state, recorded)):
         inside = recorded[(recorded > low) & (recorded <= high)]
         yield from state.advance(int(low), int(high), inside)

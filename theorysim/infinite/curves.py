@@ -142,6 +142,7 @@ def _row(side: str, law: Gaussian, classes: NDArray[np.int64] | None, singles: A
     row: dict[str, Array | float] = {
         f"{side}_loss": loss,
         f"{side}_loss_std": spread,
+        f"{side}_loss_batches": 0.5 * law.noise / len(law.mean),
         f"{side}_prediction": law.mean,
         f"{side}_prediction_std": np.repeat(law.std[:, None], law.mean.shape[1], axis=1),
     }
@@ -161,12 +162,14 @@ def _ensemble(mean: Array, classes: NDArray[np.int64] | None) -> dict[str, float
 
 
 def _with_method_error(answer: dict[str, Array], noise_share: float) -> dict[str, Array]:
-    """Add X_error: rounding, and what omitted modes and nodes cost the batch noise, as a share of the spread."""
+    """Add X_error: rounding, and what omitted modes and nodes cost the batch noise.
+
+    They cost a share of what batches add to a mean loss, and of the spread.
+    """
+    noisy = {name: answer.pop(f"{name}_batches", 0.0) for name in list(answer) if f"{name}_std" in answer}
     errors = {}
-    for name, value in answer.items():
-        if not name.endswith("_std"):
-            spread = answer[f"{name}_std"]
-            errors[f"{name}_error"] = 1e-12 * np.abs(value) + noise_share * spread
+    for name, batches in noisy.items():
+        errors[f"{name}_error"] = 1e-12 * np.abs(answer[name]) + noise_share * (batches + answer[f"{name}_std"])
     return answer | errors
 
 

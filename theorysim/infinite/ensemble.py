@@ -35,12 +35,15 @@ class Gaussian:
         Mean output of each sample.
     std : ndarray, shape (samples,)
         Standard deviation of each output of a sample.
+    noise : float
+        What batches add to the trace of the covariance.
     """
 
     bias: Array
     covariance: Array
     mean: Array
     std: Array
+    noise: float = 0.0
 
 
 def loss_moments(law: Gaussian) -> tuple[float, float]:
@@ -50,7 +53,7 @@ def loss_moments(law: Gaussian) -> tuple[float, float]:
     b = mean - target.  Proof: derivations/gaussian.py.
     """
     outputs, size = law.bias.shape[1], law.mean.size
-    mean = (np.sum(law.bias**2) + outputs * np.trace(law.covariance)) / (2 * size)
+    mean = (np.sum(law.bias**2) + outputs * np.trace(law.covariance, dtype=float)) / (2 * size)
     with single_thread():
         cross = np.sum(law.bias * (law.covariance @ law.bias))
     spread = 2 * outputs * np.sum(law.covariance**2) + 4 * cross
@@ -67,18 +70,29 @@ def train_law(modes: Modes, left: Array, target: Array, noise: Array | None = No
         (f - y)/(f(0) - y) of each mode.
     target : ndarray, shape (P, C)
     noise : ndarray, shape (K, K), optional
-        Covariance of the dual coordinates of the K leading modes that batches add.
+        Covariance of the dual coordinates of the K leading modes that batches add; where it is in single precision,
+        products with it are.
     """
     bias = -left[:, None] * (modes.vectors.T @ target)
-    inside = left[:, None] * modes.prior * left
+    inside = _scaled(modes.prior.astype(np.float64 if noise is None else noise.dtype), left)
+    added = 0.0
     if noise is not None:
-        top = len(noise)
-        values = modes.eigenvalues[:top]
-        inside[:top, :top] += values[:, None] * noise * values
+        batches = _scaled(noise.copy(), modes.eigenvalues[: len(noise)])
+        inside[: len(noise), : len(noise)] += batches
+        added = float(np.trace(batches, dtype=float))
+    vectors = modes.vectors.astype(inside.dtype, copy=False)
     with single_thread():
         mean = target + modes.vectors @ bias
-        variance = np.sum((modes.vectors @ inside) * modes.vectors, axis=1)
-    return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0)))
+        variance = np.einsum("ij,ij->i", vectors @ inside, vectors, dtype=inside.dtype)
+    return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0).astype(float)), added)
+
+
+def _scaled(matrix: Array, scale: Array) -> Array:
+    """Return diag(scale) matrix diag(scale), in place."""
+    own = scale.astype(matrix.dtype)
+    matrix *= own[:, None]
+    matrix *= own
+    return matrix
 
 
 def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, noise: Array | None = None) -> Gaussian:
@@ -93,16 +107,18 @@ def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, nois
     noise : ndarray, shape (K, K), optional
         As in `train_law`.
     """
-    reach = moved[:, None] * modes.cross
+    reach, added = moved[:, None] * modes.cross, 0.0
     with single_thread():
         mean = reach.T @ (modes.vectors.T @ target)
         half = reach.T @ (0.5 * (modes.prior @ reach) - modes.prior_cross)
         covariance = modes.prior_test + half + half.T
         if noise is not None:
-            top = modes.cross[: len(noise)]
-            covariance += top.T @ (noise @ top)
+            top = modes.cross[: len(noise)].astype(noise.dtype, copy=False)
+            batches = top.T @ (noise @ top)
+            covariance += batches
+            added = float(np.trace(batches, dtype=float))
     variance = np.maximum(np.diagonal(covariance), 0.0)
-    return Gaussian(mean - test_target, covariance, mean, np.sqrt(variance))
+    return Gaussian(mean - test_target, covariance, mean, np.sqrt(variance), added)
 
 
 def paths(

@@ -6,6 +6,7 @@ Sources  derivations/descent.py (roots of the recursion per mode; second moments
 from __future__ import annotations
 
 import numpy as np
+import scipy.optimize
 from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
@@ -15,8 +16,9 @@ from theorysim.infinite.modes import Modes
 from theorysim.problem.optimizer import SGD
 
 Array = NDArray[np.float64]
-_PERRON_STEPS = 12
-_BISECTIONS = 10  # to a thousandth of the limit of full batches
+_PERRON_STEPS, _PERRON_CHANGE = 12, 1e-4
+_ACCURACY = 1e-3  # of the limit of full batches
+_GROWN = 2.0  # growth of the noise beyond which how much makes no difference
 
 
 def largest_stable(modes: Modes, optimizer: SGD, kappa: float) -> float:
@@ -35,12 +37,13 @@ def largest_stable(modes: Modes, optimizer: SGD, kappa: float) -> float:
     if strength == 0.0:
         return mean
     keep = min(leading_modes(modes, optimizer, kappa, 1000), 200)
-    low, high = 0.0, mean
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        growth = noise_growth(modes, optimizer, kappa, middle, strength, keep)
-        low, high = (middle, high) if growth < 1.0 else (low, middle)
-    return low
+
+    def excess(share: float) -> float:
+        growth = noise_growth(modes, optimizer, kappa, share * mean, strength, keep) if 0.0 < share < 1.0 else share
+        return min(growth, _GROWN) - 1.0 if share < 1.0 else _GROWN - 1.0
+
+    share = scipy.optimize.brentq(excess, 0.0, 1.0, xtol=_ACCURACY, rtol=_ACCURACY)
+    return float(share) * mean
 
 
 def mean_limit(optimizer: SGD) -> float:
@@ -66,10 +69,12 @@ def noise_growth(modes: Modes, optimizer: SGD, kappa: float, eta: float, strengt
         for _ in range(_PERRON_STEPS):
             inside = gain * (vectors.T @ (moment[:, None] * vectors))
             moment = np.maximum(np.sum((vectors @ inside) * vectors, axis=1), 0.0)
-            root = float(np.linalg.norm(moment))
+            before, root = root, float(np.linalg.norm(moment))
             moment = moment / root if root > 0 else np.ones(modes.samples)
             if not np.isfinite(root):
                 return np.inf
+            if abs(root - before) < _PERRON_CHANGE * root:
+                break
     return root
 
 

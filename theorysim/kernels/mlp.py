@@ -103,7 +103,7 @@ def probe(training: Training) -> tuple[int, int]:
     own = training.network.widths[-1]
     allowed = max(PROBE_SECONDS, PROBE_SHARE * seconds(training, own))
     sizes = [(min(own, width), replicas) for width, replicas in PROBES]
-    return next((size for size in sizes if size[1] * seconds(training, size[0]) <= allowed), sizes[-1])
+    return next((size for size in sizes if size[1] * seconds(training, size[0], "single") <= allowed), sizes[-1])
 
 
 def limit(
