@@ -74,6 +74,36 @@ hits = [sum(f.stats.cache_hits.values()) for f in (solver.solve, loop, over)]
 misses = [sum(f.stats.cache_misses.values()) for f in (solver.solve, loop, over)]
 print(json.dumps([values, hits, misses]))
 """
+TWINS = """
+from functools import cache
+from theorysim.backend.compile import compiled
+
+@cache
+def build(function):
+    @compiled
+    def inner(x, y):  # too long to be inlined: a symbol of its own
+        for i in range(x.size):
+            y[i] = function(x[i]) + y[i] * function(x[i] * 2)
+        for i in range(x.size):
+            y[i] += function(x[i] + y[i])
+
+    @compiled
+    def outer(x, y):
+        for k in range(x.size):
+            inner(x[k:], y)
+        inner(x, y)
+        return y[0]
+
+    return outer
+"""
+TWINS_SCRIPT = """
+import json, sys
+import numpy as np
+from plans.twins import build
+from theorysim.backend.compile import user_function
+functions = [user_function(lambda x, slope=float(slope): slope * x) for slope in sys.argv[1:]]
+print(json.dumps([build(f)(np.ones(2), np.zeros(2)) for f in functions]))
+"""
 
 
 @pytest.fixture
@@ -110,6 +140,23 @@ def test_the_next_process_hits_the_cache_and_never_sees_a_stale_value(run: Calla
     # A callee in another file changes: everything that calls it is compiled again.
     assert run(factor=4.0) == [[13.0, 15.0, 12.0], [0, 0, 0], [1, 1, 1]]
     assert run() == [[7.0, 15.0, 6.0], [1, 1, 1], [0, 0, 0]]
+
+
+def test_code_that_two_processes_cached_is_not_mixed_up(tmp_path: Path) -> None:
+    """Two functions of one factory, first compiled in two processes, have different symbols in a third."""
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "__init__.py").touch()
+    (tmp_path / "plans" / "twins.py").write_text(TWINS)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    environment |= {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def process(*slopes: str) -> Any:
+        command = [sys.executable, "-W", "error", "-c", TWINS_SCRIPT, *slopes]
+        return json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+
+    alone = process("2"), process("5")
+    assert alone[0] != alone[1]
+    assert process("2", "5") == [*alone[0], *alone[1]]
 
 
 def test_an_unwritable_cache_folder_means_no_cache(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ modules of its package that it imports (transitively), of the numba version and 
 name. Numba reads the folder when it decorates, so the folder is set around each decoration.
 
 A factory that closes over compiled functions hits the cache in the next process only if what it closes
-over has a stable identity: each compiled function therefore carries a hash of its content.
+over has a stable identity: each compiled function therefore carries a hash of its content. Its name does as
+well: numba tells functions of one name apart by a count that begins anew in every process, and of two symbols
+of one name, cached by two processes, the linker would take the first for both.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, update_wrapper
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, overload
 
 import llvmlite.binding
@@ -106,17 +109,29 @@ def _compile(function: F, *, parallel: bool = False, reassociate: bool = False, 
         flags["fastmath"] = _REASSOCIATE
     folder = cache_folder(function.__module__)
     if folder is None:
-        dispatcher = numba.njit(function, **flags)
+        dispatcher = numba.njit(_copy(function), **flags)
     else:
         with _caching_in(folder):
-            dispatcher = numba.njit(function, cache=True, **flags)
+            dispatcher = numba.njit(_copy(function), cache=True, **flags)
     _identify(dispatcher, fingerprint(dispatcher) + (sources_digest(function.__module__) or ""))
     return dispatcher  # type: ignore[no-any-return]
+
+
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that can be renamed: the caller's keeps its name."""
+    copied = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    update_wrapper(copied, function)
+    del copied.__wrapped__  # type: ignore[attr-defined]
+    return copied
 
 
 def _identify(dispatcher: Any, identity: str) -> None:
     """Give a dispatcher a stable identity (private in numba; without it closures miss the cache, no more)."""
     IDENTITIES[dispatcher] = identity
+    if hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT leaves the function as it is
+        dispatcher.py_func.__qualname__ += f"_{identity[:16]}"  # the name of its symbols
     if hasattr(dispatcher, "_set_uuid"):
         dispatcher._set_uuid(f"theorysim-{identity}")
 
@@ -178,7 +193,7 @@ def user_function(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     identity = fingerprint(function)
     if identity not in _user_functions:
-        dispatcher = numba.njit(function, error_model="numpy", nogil=True)
+        dispatcher = numba.njit(_copy(function), error_model="numpy", nogil=True)
         _identify(dispatcher, identity)
         _user_functions[identity] = dispatcher
     return _user_functions[identity]
