@@ -21,6 +21,7 @@ from theorysim.errors import NotConverged, ProblemError, StabilityWarning
 
 if TYPE_CHECKING:
     from theorysim import kernels as kernels
+    from theorysim import meanfield as meanfield
     from theorysim.check import GaussianMean as GaussianMean
     from theorysim.check import check_formula as check_formula
     from theorysim.compare import compare as compare
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from theorysim.problem import Cosine as Cosine
     from theorysim.problem import GradientFlow as GradientFlow
     from theorysim.problem import PowerLaw as PowerLaw
+    from theorysim.problem import ResidualMLP as ResidualMLP
     from theorysim.problem import Training as Training
     from theorysim.problem import Warmup as Warmup
     from theorysim.problem import activations as activations
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Training": ("theorysim.problem", "Training"),
     "MLP": ("theorysim.problem", "MLP"),
+    "ResidualMLP": ("theorysim.problem", "ResidualMLP"),
     "SGD": ("theorysim.problem", "SGD"),
     "GD": ("theorysim.problem", "GD"),
     "GradientFlow": ("theorysim.problem", "GradientFlow"),
@@ -65,6 +68,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "GaussianMean": ("theorysim.check", "GaussianMean"),
     "plot": ("theorysim.plot", "plot"),
     "kernels": ("theorysim.kernels", None),
+    "meanfield": ("theorysim.meanfield", None),
 }
 
 __all__ = ["NotConverged", "ProblemError", "StabilityWarning", *_PUBLIC]

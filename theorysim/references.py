@@ -51,6 +51,14 @@ _TABLE = (
               "Roman Novak and Jascha Sohl-Dickstein and Jeffrey Pennington",
               "Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent",
               "Advances in Neural Information Processing Systems 32", 2019, "1902.06720"),
+    Reference("Li2019", "Qianxiao Li and Cheng Tai and Weinan E", "Stochastic Modified Equations and Dynamics of "
+              "Stochastic Gradient Algorithms I: Mathematical Foundations",
+              "Journal of Machine Learning Research 20(40)", 2019, "1811.01558"),
+    Reference("Li2021", "Zhiyuan Li and Sadhika Malladi and Sanjeev Arora", "On the Validity of Modeling SGD with "
+              "Stochastic Differential Equations (SDEs)", "Advances in Neural Information Processing Systems 34", 2021,
+              "2102.12470"),
+    Reference("Li2024", "Xiang Li and Zebang Shen and Liang Zhang and Niao He",
+              "A Hessian-Aware Stochastic Differential Equation for Modelling SGD", "arXiv", 2024, "2405.18373"),
     Reference("Lee2018", "Jaehoon Lee and Yasaman Bahri and Roman Novak and Samuel S. Schoenholz and "
               "Jeffrey Pennington and Jascha Sohl-Dickstein", "Deep Neural Networks as Gaussian Processes",
               "International Conference on Learning Representations", 2018, "1711.00165"),
@@ -100,6 +108,9 @@ _TABLE = (
               "David Farhi and Nick Ryder and Jakub Pachocki and Weizhu Chen and Jianfeng Gao",
               "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer",
               "arXiv preprint", 2022, "2203.03466"),
+    Reference("Bolthausen2014", "Erwin Bolthausen",
+              "An iterative construction of solutions of the TAP equations for the Sherrington-Kirkpatrick model",
+              "Communications in Mathematical Physics 325", 2014, "1201.2891"),
     Reference("Owen1997", "Art B. Owen", "Scrambled net variance for integrals of smooth functions",
               "Annals of Statistics 25(4)", 1997),
     Reference("Polyak1964", "Boris T. Polyak",
@@ -117,6 +128,13 @@ _TABLE = (
               "arXiv preprint", 2022, "2204.01058"),
     Reference("Roberts2022", "Daniel A. Roberts and Sho Yaida and Boris Hanin",
               "The Principles of Deep Learning Theory", "Cambridge University Press", 2022, "2106.10165"),
+    Reference("Bordelon2024", "Blake Bordelon and Lorenzo Noci and Mufan Bill Li and Boris Hanin and "
+              "Cengiz Pehlevan",
+              "Depthwise Hyperparameter Transfer in Residual Networks: Dynamics and Scaling Limit",
+              "International Conference on Learning Representations", 2024, "2309.16620"),
+    Reference("Yao2025", "Zihan Yao and Ruoyu Wu and Tianxiang Gao",
+              "Understanding Scaling Laws in Deep Neural Networks via Feature Learning Dynamics",
+              "arXiv preprint", 2025, "2512.21075"),
     Reference("Salmon2011", "John K. Salmon and Mark A. Moraes and Ron O. Dror and David E. Shaw",
               "Parallel Random Numbers: As Easy as 1, 2, 3",
               "International Conference for High Performance Computing, Networking, Storage and "

@@ -13,10 +13,12 @@ from theorysim.errors import ProblemError
 if TYPE_CHECKING:
     from theorysim.theory import Theory
 
-TRAINING: tuple[str, ...] = ("kernels.mlp",)
+TRAINING: tuple[str, ...] = (
+    "kernels.mlp", "meanfield.linear", "meanfield.two_layer", "meanfield.deep", "meanfield.residual",
+)  # fmt: skip
 """Theories whose problem is a `Training`; `forecast` asks each of them for its verdict."""
 
-ALL: tuple[str, ...] = (*TRAINING,)
+ALL: tuple[str, ...] = (*TRAINING, "meanfield.fluctuations", "meanfield.transfer")
 """Every theory of the package."""
 
 

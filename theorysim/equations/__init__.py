@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from theorysim.equations import criticality, descent, dual_slopes, finite_width, gaussian, spectra
+from theorysim.equations import (
+    criticality,
+    descent,
+    dual_slopes,
+    finite_width,
+    gaussian,
+    residual,
+    scaling,
+    spectra,
+    two_layer,
+)
 from theorysim.equations.activations import ACTIVATIONS, Activation, activation, custom
 from theorysim.equations.duals import DUALS, Dual, dual
 from theorysim.equations.registry import REGISTRY, equation
@@ -22,5 +32,8 @@ __all__ = [
     "equation",
     "finite_width",
     "gaussian",
+    "residual",
+    "scaling",
     "spectra",
+    "two_layer",
 ]

@@ -23,7 +23,7 @@ def stable_rate(training: Training, *, seed: int = 0) -> float:
     x = training.samples.x_train
     share = x[:: max(1, len(x) // _SAMPLES)]
     p = initialise(training.layers, [0], seed=seed)
-    theta = ntk(p, training.layers, training.network, share)[0]
+    theta = ntk(p, training.layers, training.mlp, share)[0]
     largest = float(np.linalg.eigvalsh(theta)[-1]) * len(x) / len(share)
     beta = optimizer.momentum
     factor = 2.0 * (1.0 + beta) / (1.0 + 2.0 * beta) if optimizer.nesterov else 2.0 * (1.0 + beta)

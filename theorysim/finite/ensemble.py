@@ -115,9 +115,9 @@ def _trained(training: Training, first: int, replicas: int, seed: int, changes: 
 
         def see(index: int, p: Parameters) -> None:
             if index == 0:
-                start.append(ntk(p, training.layers, training.network, x))
+                start.append(ntk(p, training.layers, training.mlp, x))
             elif index == last:
-                change[rows] = relative_change(ntk(p, training.layers, training.network, x), start[0])
+                change[rows] = relative_change(ntk(p, training.layers, training.mlp, x), start[0])
 
         return see
 

@@ -97,7 +97,7 @@ def movement(
         first: list[Array] = []
 
         def see(index: int, p: Parameters) -> None:
-            theta = ntk(p, training.layers, training.network, x)
+            theta = ntk(p, training.layers, training.mlp, x)
             first[:] = first or [theta]
             for name, values in _observed(theta, first[0], y, modes, measured).items():
                 whole = parts[index].setdefault(name, np.empty((*values.shape[:-1], replicas)))

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
 from theorysim.errors import ProblemError
+from theorysim.finite import residual
 from theorysim.finite.block import Block, Precision, Probe, Record
 from theorysim.finite.initial import given
 from theorysim.finite.network import Parameters, initialise
 from theorysim.finite.results import dataset
-from theorysim.problem import GradientFlow, Training
+from theorysim.problem import GradientFlow, ResidualMLP, Training
 
 Array = NDArray[np.float64]
 Initial = Mapping[str, Array] | str | Path | Parameters
@@ -106,6 +107,8 @@ def run(
     gradient flow is integrated in double precision always.
     """
     _check(training, replicas, device, batches)
+    if isinstance(training.network, ResidualMLP) and initial is None and probe is None:
+        return residual.run(training, replicas=replicas, seed=seed, batches=batches, threads=threads, first=first)
     start = None if initial is None else given(training, initial, replicas)
     size = block_size(training)
     kind: Precision = "double" if isinstance(training.optimizer, GradientFlow) else precision

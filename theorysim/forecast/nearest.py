@@ -68,7 +68,8 @@ class Nearest:
         """Return the limit of one observable, None where the theory does not predict it."""
         if name not in self.limit or not self.usable:
             return None
-        return Known(*(self.limit[f"{name}{kind}"].values for kind in ("", "_std", "_error")))
+        value, std, error = (self.limit[f"{name}{kind}"].values for kind in ("", "_std", "_error"))
+        return Known(value, std, error, of_width=self.limit.attrs.get("scatter") == "width")
 
 
 def nearest(training: Training, verdicts: Sequence[Verdict], seed: int, tolerance: float | None) -> Nearest | None:

@@ -1,7 +1,8 @@
 """Forecast of a training run: the nearest limit, twins for the distance to it, and an honest band.
 
-Every registered theory is asked for its verdict; the best one that applies gives the point at 1/N = 0 and the
-control variate, narrower twins give the rest (`twins`, `width`, `interpolate`). Without a theory the ladder of
+The registered theories are asked for their verdicts, in order; the first one that applies, is near and costs no more
+than networks gives the point at 1/N = 0 and, where it can, the control variate; narrower twins give the rest
+(`twins`, `width`, `interpolate`). Without a theory the ladder of
 twins stands alone and the forecast is labelled a simulation, as it is where the network is so small that it can
 be trained itself.
 
@@ -25,7 +26,7 @@ from theorysim.finite.divergence import stable_rate
 from theorysim.finite.training import train
 from theorysim.forecast.interpolate import MEASURED, PROVED, RADIUS
 from theorysim.forecast.ladder import LARGEST_RATIO, planned
-from theorysim.forecast.nearest import Nearest, nearest
+from theorysim.forecast.nearest import FAR, Nearest, nearest
 from theorysim.forecast.trust import findings, rate_verdict
 from theorysim.forecast.twins import CURVES, Twin, trained_twin
 from theorysim.forecast.width import Curve, Log, Logit, Scale, Target, carried
@@ -81,7 +82,8 @@ def forecast(
         If nothing can be said: depth/width too large, or training diverges. The nearest problem is named.
     """
     report = progress or (lambda fraction: None)
-    verdicts = [_verdict(name, training) for name in TRAINING]
+    worth = _budget(training, alone=False) * max(1.0, TOLERANCE / (tolerance or TOLERANCE)) ** 2
+    verdicts = _verdicts(training, worth)
     report(0.1)
     start = nearest(training, verdicts, seed, tolerance)
     report(0.3)
@@ -102,10 +104,25 @@ def forecast(
     return _answer(training, curves, start, method, verdicts, seed, {t.width: t.replicas for t in twins})
 
 
-def _verdict(name: str, training: Training) -> Verdict:
-    """Return a theory's verdict; where its own probe diverges, that it does not apply."""
+def _verdicts(training: Training, worth: float) -> list[Verdict]:
+    """Ask theory after theory until one applies and is near: the others could only be dearer."""
+    verdicts: list[Verdict] = []
+    for name in TRAINING:
+        verdicts.append(_verdict(name, training, worth))
+        if verdicts[-1].applies and verdicts[-1].number <= FAR * verdicts[-1].threshold:
+            break
+    return verdicts
+
+
+def _verdict(name: str, training: Training, worth: float) -> Verdict:
+    """Return a theory's verdict; where its own probe diverges or networks are cheaper, that it does not apply."""
+    module: Any = theory(name)
     try:
-        return theory(name).validity(training)
+        price = getattr(module, "price", None)
+        if price is not None and module.refusal(training) is None and (cost := price(training, worth)) > worth:
+            reason = f"its limit would take {cost:.2g} s or more, networks are cheaper"
+            return Verdict(theory=name, applies=False, number=cost, threshold=worth, reason=reason)
+        return module.validity(training)  # type: ignore[no-any-return]
     except FloatingPointError as failure:
         return Verdict(theory=name, applies=False, number=math.nan, threshold=math.nan, reason=str(failure))
 

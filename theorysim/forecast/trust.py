@@ -46,7 +46,7 @@ def _ratio(training: Training) -> Verdict:
 def _kernel_scatter(training: Training) -> float | None:
     """Return the leading relative scatter of a self-kernel between networks; None where it has no expansion."""
     try:
-        corrections = finite_width(training.network, training.samples.x_train[:1])
+        corrections = finite_width(training.mlp, training.samples.x_train[:1])
     except ProblemError:
         return None
     variance = float(corrections.attrs["relative_variance"])

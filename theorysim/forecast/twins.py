@@ -20,7 +20,7 @@ import numpy as np
 from theorysim.finite.ensemble import ensemble
 from theorysim.finite.losses import LOSSES
 from theorysim.finite.network import activation_of, initialise, outputs
-from theorysim.problem import MLP, Training
+from theorysim.problem import Training
 from theorysim.problem.validation import fields_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -103,7 +103,7 @@ def initial_losses(training: Training, draws: int, *, seed: int) -> dict[str, fl
 
 def subtracted(training: Training) -> Training:
     """Return the same problem with the initial output subtracted."""
-    network = MLP(**{**fields_of(training.network), "initial_output": "subtracted"})
+    network = type(training.network)(**{**fields_of(training.network), "initial_output": "subtracted"})
     return Training(**{**fields_of(training), "network": network})
 
 

@@ -25,11 +25,15 @@ ROUNDING = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """The limit's answer for one observable, shape (steps,) each."""
+    """The limit's answer for one observable, shape (steps,) each.
+
+    `of_width` says that `std` holds what a theory found for networks of the width asked for.
+    """
 
     value: Array
     std: Array
     error: Array
+    of_width: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +128,10 @@ def carried(name: str, limit: Known | None, twins: Sequence[Twin], target: Targe
     mean = _split_mean(name, twins, target) if split else _mean(name, limit, twins, target, scale)
     value = scale.backward(mean.value)
     back = 1.0 / scale.slope(value)
-    variance = scattered(*_variances(name, twins, scale), limit=_limit_variance(limit, scale), target=target)
+    known = _limit_variance(limit, scale)
+    own = limit is not None and limit.of_width
+    variance = known if own else scattered(*_variances(name, twins, scale), limit=known, target=target)
+    assert variance is not None
     return Curve(value, np.sqrt(variance) * back, mean.error * back, mean.sampling * back, mean.width * back)
 
 

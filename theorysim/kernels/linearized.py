@@ -140,7 +140,7 @@ March = Callable[[Training, Array, Array, Array], Array]  # (training, eigenvalu
 
 def _one_flow(training: Training, p: Parameters, march: March) -> tuple[Array, Array]:
     """Return outputs on training and test samples at the recorded times, (K, P, C) and (K, M, C): f_0 + Theta a."""
-    layers, network, samples = training.layers, training.network, training.samples
+    layers, network, samples = training.layers, training.mlp, training.samples
     function, both = activation_of(network), np.concatenate([samples.x_train, samples.x_test])
     first = outputs(p, layers, function, both)[0]
     if network.initial_output == "subtracted":

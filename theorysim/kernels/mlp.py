@@ -33,6 +33,7 @@ from theorysim.kernels.learner import learner_of, run_of
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import SGD, Adam
 from theorysim.problem.provenance import provenance
+from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.training import Training
 from theorysim.problem.validation import fields_of
 from theorysim.theory import Verdict
@@ -78,6 +79,8 @@ def validity(training: Training) -> Verdict:
 
 def refusal(training: Training) -> tuple[str, str | None] | None:
     """Return why no kernel limit describes this problem, and what does; None where one does."""
+    if isinstance(training.network, ResidualMLP):
+        return "its network is residual", "meanfield.residual"
     if training.network.parameterization == "mup":
         return "features move in mup at any width: no fixed kernel", "meanfield.deep"
     if isinstance(training.optimizer, Adam):

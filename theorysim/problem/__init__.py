@@ -7,6 +7,7 @@ from theorysim.problem.data import Data
 from theorysim.problem.layers import Layers
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import GD, SGD, Adam, GradientFlow, Optimizer
+from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.samples import Samples
 from theorysim.problem.schedule import Cosine, PowerLaw, Schedule, Warmup
 from theorysim.problem.training import Training
@@ -22,6 +23,7 @@ __all__ = [
     "Layers",
     "Optimizer",
     "PowerLaw",
+    "ResidualMLP",
     "Samples",
     "Schedule",
     "Training",

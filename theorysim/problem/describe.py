@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from theorysim.problem.data import File
 from theorysim.problem.optimizer import SGD, GradientFlow, Optimizer
+from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.schedule import Cosine, PowerLaw, Schedule, Warmup
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def headline(training: Training) -> str:
     )
 
 
-def _network(network: MLP) -> str:
+def _network(network: MLP | ResidualMLP) -> str:
     widths = set(network.widths)
     width = f"width {widths.pop()}" if len(widths) == 1 else f"widths {'-'.join(map(str, network.widths))}"
     richness = "" if network.gamma0 is None else f" (gamma0 {network.gamma0:g})"
@@ -39,7 +40,10 @@ def _network(network: MLP) -> str:
     slope = f" ({', '.join(parameters)})" if parameters else ""
     subtracted = ", initial output subtracted" if network.initial_output == "subtracted" else ""
     kind = _PARAMETERIZATION[network.parameterization]
-    return f"{network.depth}-layer {activation}{slope} MLP, {width}, {kind}{richness}{subtracted}"
+    shape = f"{network.depth}-layer {activation}{slope} MLP"
+    if isinstance(network, ResidualMLP):
+        shape = f"residual {activation}{slope} network of {_count(network.depth, 'block')}"
+    return f"{shape}, {width}, {kind}{richness}{subtracted}"
 
 
 def _optimizer(optimizer: Optimizer) -> str:
@@ -71,7 +75,9 @@ def _schedule(schedule: Schedule | None) -> str:
     return "" if schedule is None else " (own schedule, largest)"
 
 
-def _deviations(network: MLP) -> str:
+def _deviations(network: MLP | ResidualMLP) -> str:
+    if isinstance(network, ResidualMLP):
+        return f"weight std {_numbers(network.weight_std)}, branch scale {_numbers(network.branch_scale)}"
     weight = network.default_weight_std if network.weight_std is None else network.weight_std
     bias = "no biases" if network.bias_std is None else f"bias std {_numbers(network.bias_std)}"
     return f"weight std {_numbers(weight)}, {bias}"

@@ -1,7 +1,7 @@
 """A training run as a document, TOML or JSON, and back: exact to the bit.
 
 [data]       name = "digits" | "gaussian" | ...,  or  path = "mine.csv"
-[network]    the fields of MLP
+[network]    the fields of MLP, or kind = "residual" and those of ResidualMLP
 [optimizer]  name = "sgd" | "gd" | "adam" | "gradient-flow", then its fields
 [training]   steps | time, loss, record
 """
@@ -23,6 +23,7 @@ from theorysim.problem.arrays import Arrays, written
 from theorysim.problem.data import Data, File, ShippedData
 from theorysim.problem.network import ACTIVATION_NAMES, MLP
 from theorysim.problem.optimizer import SGD, Adam, GradientFlow, Optimizer
+from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.schedule import SCHEDULES, Schedule
 from theorysim.problem.synthetic import Gaussian, Parity, Teacher
 from theorysim.problem.training import Training
@@ -154,7 +155,7 @@ def _data(given: Mapping[str, Any], folder: str | Path | None) -> Data:
     return File(**{**given, "path": path})
 
 
-def _network(given: Mapping[str, Any]) -> MLP:
+def _network(given: Mapping[str, Any]) -> MLP | ResidualMLP:
     activation = given.get("activation")
     if isinstance(activation, dict) and "custom" in activation:
         raise ProblemError(
@@ -162,7 +163,7 @@ def _network(given: Mapping[str, Any]) -> MLP:
             f"got {shown(activation['custom'])}, a function of the author's own "
             "(state this run in Python, with activation(f, df, name=...) or activation_from(expression))"
         )
-    return MLP(**given)
+    return ResidualMLP(**given) if "kind" in given else MLP(**given)
 
 
 def _optimizer(given: Mapping[str, Any]) -> Optimizer:

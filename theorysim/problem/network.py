@@ -14,6 +14,7 @@ from theorysim.problem.validation import Statement, fields_of, is_real, one_of, 
 
 if TYPE_CHECKING:
     from theorysim.equations.activations import Activation
+    from theorysim.problem.residual import ResidualMLP
 
     ActivationLike = str | Activation
 else:
@@ -61,7 +62,7 @@ def checked_activation(value: Any) -> Any:
     return value.name if bare(value) else value
 
 
-def activation_of(network: MLP) -> Activation:
+def activation_of(network: MLP | ResidualMLP) -> Activation:
     """Return the compiled activation of a network.
 
     Where nothing below the readout learns, or 0 was chosen as the derivative of a jump, jumps do not count. Else the

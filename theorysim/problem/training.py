@@ -16,6 +16,7 @@ from theorysim.problem.layers import Layers
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import Adam, GradientFlow, Optimizer
 from theorysim.problem.record import checked_record, default_steps, default_times, whole_steps
+from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.samples import Floats, Samples
 from theorysim.problem.schedule import Cosine, Warmup
 from theorysim.problem.synthetic import MOST_BYTES
@@ -40,7 +41,7 @@ class Training(Statement):
     ----------
     data : Data
         Made by `data.digits`, `data.arrays`, `data.file`, ...
-    network : MLP
+    network : MLP or ResidualMLP
         What is trained.
     optimizer : SGD, Adam or GradientFlow
         How it is trained; `GD` makes an SGD without batches.
@@ -61,7 +62,7 @@ class Training(Statement):
 
     section: ClassVar[str] = "training"
     data: Annotated[Data, _instance(Data, "data.digits(...), data.arrays(...) or another of `data`")]
-    network: Annotated[MLP, _instance(MLP, "MLP(...)")]
+    network: Annotated[MLP | ResidualMLP, _instance(MLP | ResidualMLP, "MLP(...)")]
     optimizer: Annotated[Optimizer, _instance(Optimizer, "SGD(...), GD(...), Adam(...) or GradientFlow(...)")]
     steps: int | None = Field(default=None, ge=1, le=MOST_STEPS)
     time: float | None = Field(default=None, gt=0.0)
@@ -132,6 +133,8 @@ class Training(Statement):
             self._check_adam(self.optimizer)
 
     def _check_adam(self, adam: Adam) -> None:
+        if isinstance(self.network, ResidualMLP):
+            raise ValueError("`optimizer` must be SGD, GD or GradientFlow for a residual network, got Adam")
         for name in ("weight_rates", "bias_rates"):
             if getattr(self.network, name) is not None:
                 raise ValueError(
@@ -171,6 +174,19 @@ class Training(Statement):
     def layers(self) -> Layers:
         """The numbers of every layer, at the data's inputs and outputs."""
         return self.network.layers(inputs=self.samples.x_train.shape[1], outputs=self.outputs)
+
+    @property
+    def mlp(self) -> MLP:
+        """The network, an MLP.
+
+        Raises
+        ------
+        ProblemError
+            If it is another one.
+        """
+        if isinstance(self.network, ResidualMLP):
+            self.network.layers(inputs=self.samples.x_train.shape[1], outputs=self.outputs)
+        return self.network
 
     @property
     def outputs(self) -> int:

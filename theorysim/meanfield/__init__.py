@@ -1,0 +1,26 @@
+"""Mean-field limits of training: features move at infinite width."""
+
+from __future__ import annotations
+
+from theorysim.meanfield import deep, fluctuations, linear, residual, transfer, two_layer
+from theorysim.meanfield.coordinates import coordinate_check
+from theorysim.meanfield.exact_width import wide_networks
+from theorysim.meanfield.fluctuations import kernel_scatter, prediction_scatter
+from theorysim.meanfield.parameterizations import abc, exponents
+from theorysim.meanfield.residual_response import responses
+
+__all__ = [
+    "abc",
+    "coordinate_check",
+    "deep",
+    "exponents",
+    "fluctuations",
+    "kernel_scatter",
+    "linear",
+    "prediction_scatter",
+    "residual",
+    "responses",
+    "transfer",
+    "two_layer",
+    "wide_networks",
+]
