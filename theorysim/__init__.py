@@ -22,6 +22,7 @@ from theorysim.errors import NotConverged, ProblemError, StabilityWarning
 if TYPE_CHECKING:
     from theorysim import kernels as kernels
     from theorysim import meanfield as meanfield
+    from theorysim import sde as sde
     from theorysim.check import GaussianMean as GaussianMean
     from theorysim.check import check_formula as check_formula
     from theorysim.compare import compare as compare
@@ -69,6 +70,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "plot": ("theorysim.plot", "plot"),
     "kernels": ("theorysim.kernels", None),
     "meanfield": ("theorysim.meanfield", None),
+    "sde": ("theorysim.sde", None),
 }
 
 __all__ = ["NotConverged", "ProblemError", "StabilityWarning", *_PUBLIC]

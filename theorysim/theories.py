@@ -18,7 +18,7 @@ TRAINING: tuple[str, ...] = (
 )  # fmt: skip
 """Theories whose problem is a `Training`; `forecast` asks each of them for its verdict."""
 
-ALL: tuple[str, ...] = (*TRAINING, "meanfield.fluctuations", "meanfield.transfer")
+ALL: tuple[str, ...] = (*TRAINING, "meanfield.fluctuations", "meanfield.transfer", "sde.moments")
 """Every theory of the package."""
 
 

@@ -11,6 +11,7 @@ from theorysim.equations import (
     residual,
     scaling,
     spectra,
+    stochastic,
     two_layer,
 )
 from theorysim.equations.activations import ACTIVATIONS, Activation, activation, custom
@@ -35,5 +36,6 @@ __all__ = [
     "residual",
     "scaling",
     "spectra",
+    "stochastic",
     "two_layer",
 ]
