@@ -20,6 +20,7 @@ import tempfile
 import time
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,18 @@ import xarray as xr
 from sklearn.datasets import load_diabetes
 
 import theorysim as ts
+from theorysim.finite.ensemble import ensemble
 from theorysim.kernels import mlp
+from theorysim.theories import ALL, theory
+
+prediction = import_module("theorysim.forecast.prediction")
 
 ROWS = Path(__file__).with_name("calibration.csv")
 CACHE = Path(os.environ.get("THEORYSIM_CALIBRATION", Path(tempfile.gettempdir()) / "theorysim-calibration"))
 TRUTH_SEED, FORECAST_SEED = 1000, 0
 FIELDS = ("name", "depth_over_width", "median_error", "end_error", "worst_error", "median_z", "coverage",
           "band_ratio", "train_median_error", "train_end_error", "train_coverage", "claimed_error", "truth_error",
+          "limit_error", "limit_end", "twins_error", "twins_end", "ladder_error", "ladder_end",
           "cost_ratio", "forecast_seconds", "training_seconds", "theory", "twins", "verdict")  # fmt: skip
 
 
@@ -149,15 +155,60 @@ ADAM = (
     Run("teacher", 2, 128, "gelu", "standard", 1e-3, 150, batch=50, optimizer="adam"),
     Run("digits", 1, 256, "relu", "mup", 0.03, 150, batch=50, optimizer="adam", gamma0=1.0),
 )
-RUNS = NTK + MUP + ADAM
-KINDS = {"ntk, standard": NTK, "mup": MUP, "Adam": ADAM}
+MORE_NTK = (
+    *(Run("digits", depth, 128, activation, kind, 0.15, 120, batch=batch)
+      for depth, activation, kind, batch in ((1, "tanh", "ntk", 20), (2, "relu", "standard", 100),
+                                             (3, "erf", "ntk", 50), (2, "gelu", "ntk", None),
+                                             (1, "relu", "standard", None))),
+    *(Run("cancer", depth, 192, activation, kind, 0.25, 150, batch=batch)
+      for depth, activation, kind, batch in ((1, "erf", "ntk", 40), (2, "relu", "ntk", None),
+                                             (3, "gelu", "standard", 25), (1, "gelu", "standard", None),
+                                             (4, "tanh", "ntk", 50))),
+    *(Run("diabetes", depth, 160, activation, kind, 0.2, 150, batch=batch, momentum=momentum)
+      for depth, activation, kind, batch, momentum in (
+          (1, "relu", "standard", 50, 0.0), (2, "tanh", "ntk", None, 0.9), (3, "relu", "ntk", 25, 0.0),
+          (2, "erf", "ntk", 50, 0.5), (1, "gelu", "ntk", None, 0.0))),
+    *(Run("teacher", depth, 256, activation, kind, 0.2, 150, batch=batch, momentum=momentum)
+      for depth, activation, kind, batch, momentum in (
+          (1, "tanh", "ntk", 20, 0.0), (2, "gelu", "standard", None, 0.5), (3, "relu", "standard", 40, 0.0),
+          (4, "relu", "ntk", None, 0.0), (2, "erf", "ntk", 25, 0.9))),
+    Run("digits", 2, 192, "relu", "ntk", 0.2, 120, batch=50, more=(("loss", "cross-entropy"),)),
+    Run("cancer", 2, 192, "tanh", "ntk", 0.2, 150, more=(("initial_output", "subtracted"),)),
+)  # fmt: skip
+MORE_MUP = (
+    *(Run("digits", depth, 192, activation, "mup", 0.15, 120, gamma0=gamma0, batch=batch)
+      for depth, activation, gamma0, batch in ((1, "tanh", 2.0, None), (2, "relu", 0.3, 50), (3, "tanh", 1.0, None),
+                                               (2, "gelu", 1.0, 30), (1, "erf", 0.5, 20))),
+    *(Run("cancer", depth, 192, activation, "mup", 0.2, 150, gamma0=gamma0, batch=batch)
+      for depth, activation, gamma0, batch in ((1, "relu", 1.0, 40), (2, "tanh", 0.5, None), (3, "relu", 0.5, None),
+                                               (2, "erf", 2.0, 25), (1, "gelu", 0.3, None))),
+    *(Run("diabetes", depth, 160, activation, "mup", 0.15, 150, gamma0=gamma0, batch=batch)
+      for depth, activation, gamma0, batch in ((1, "tanh", 1.0, 50), (2, "relu", 1.0, None), (3, "tanh", 0.5, 25),
+                                               (1, "erf", 2.0, None), (2, "gelu", 0.3, None))),
+    *(Run("teacher", depth, 256, activation, "mup", 0.15, 150, gamma0=gamma0, batch=batch)
+      for depth, activation, gamma0, batch in ((1, "tanh", 1.0, None), (2, "relu", 1.0, 40), (3, "erf", 0.5, None),
+                                               (1, "gelu", 3.0, 25), (2, "tanh", 0.3, None))),
+)  # fmt: skip
+MORE_ADAM = (
+    *(Run(data, depth, 128, activation, "standard", rate, 120, batch=50, optimizer="adam")
+      for data, depth, activation, rate in (
+          ("digits", 1, "tanh", 3e-4), ("digits", 2, "gelu", 1e-3), ("cancer", 1, "relu", 1e-3),
+          ("cancer", 2, "tanh", 3e-4), ("diabetes", 2, "relu", 3e-4), ("diabetes", 1, "gelu", 1e-3),
+          ("teacher", 1, "relu", 1e-3), ("teacher", 2, "tanh", 3e-4))),
+    *(Run(data, 1, 192, activation, "mup", 0.02, 120, batch=50, optimizer="adam", gamma0=1.0)
+      for data, activation in (("digits", "tanh"), ("cancer", "relu"), ("diabetes", "tanh"), ("teacher", "gelu"))),
+    Run("cancer", 1, 128, "erf", "standard", 3e-4, 150, optimizer="adam"),
+    Run("teacher", 1, 192, "erf", "standard", 1e-3, 150, optimizer="adam"),
+)  # fmt: skip
+KINDS = {"ntk, standard": NTK + MORE_NTK, "mup": MUP + MORE_MUP, "Adam": ADAM + MORE_ADAM}
+RUNS = tuple(run for runs in KINDS.values() for run in runs)
 
 
 def truth(run: Run, training: ts.Training) -> tuple[xr.Dataset, float]:
     """Return the curves of 16 to 32 trained networks and the seconds that one takes, from the cache if known."""
     replicas = 16 if run.width >= 1024 else 24 if run.width >= 512 else 32
-    if run.optimizer == "adam":  # eight runs only, and cheap: their truth must not hide what is measured
-        replicas = 192
+    if run.optimizer == "adam":  # cheap: their truth must not hide what is measured
+        replicas = 192 if run in ADAM else 96
     key = hashlib.sha256(f"{training.to_json()}{replicas}{TRUTH_SEED}".encode()).hexdigest()[:16]
     path = CACHE / f"{key}.npz"
     if not path.exists():
@@ -184,12 +235,37 @@ def row_of(run: Run) -> dict[str, Any]:
     test, train = scores(forecast, runs, "test_loss"), scores(forecast, runs, "train_loss")
     verdicts = json.loads(forecast.attrs["verdicts"])
     return {
-        "name": run.name, "depth_over_width": run.depth / run.width, **test,
+        "name": run.name, "depth_over_width": run.depth / run.width, **test, **alone(training, forecast, runs),
         **{f"train_{k}": train[k] for k in ("median_error", "end_error", "coverage")},
         "cost_ratio": spent / each, "forecast_seconds": spent, "training_seconds": each,
         "theory": forecast.attrs["theory"], "twins": forecast.attrs["twins"].replace(",", ";"),
         "verdict": "good" if verdicts[-1]["applies"] else "doubtful",
     }  # fmt: skip
+
+
+def alone(training: ts.Training, forecast: xr.Dataset, runs: xr.Dataset) -> dict[str, float]:
+    """Return the errors of the mean test loss of the parts of a forecast: its limit, its widest twins, a ladder.
+
+    The ladder is what the forecast would be without a theory, at the cost that it may then have. nan: there is none.
+    """
+    mean = runs["test_loss"].values.mean(axis=1)
+    curves: dict[str, Any] = dict.fromkeys(("limit", "twins", "ladder"))
+    if forecast.attrs["theory"] in ALL:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            curves["limit"] = theory(forecast.attrs["theory"]).limit(training)["test_loss"].values
+    twins = json.loads(forecast.attrs["twins"])
+    if twins:
+        width = max(twins, key=int)
+        curves["twins"] = ensemble(training.at_width(int(width)), twins[width], seed=0).curves["test_loss"].mean(axis=1)
+    ladder = prediction._twins(training, None, FORECAST_SEED, prediction.TOLERANCE, lambda fraction: None)
+    if ladder:
+        curves["ladder"] = prediction._curves(training, None, ladder)["test_loss"].value
+    found = {}
+    for name, curve in curves.items():
+        off = np.full(1, np.nan) if curve is None else np.abs(curve / mean - 1.0)
+        found |= {f"{name}_error": float(np.median(off)), f"{name}_end": float(off[-1])}
+    return found
 
 
 def scores(forecast: xr.Dataset, runs: xr.Dataset, name: str) -> dict[str, float]:
@@ -230,8 +306,9 @@ def append(row: dict[str, Any]) -> None:
 def table() -> str:
     """Return the summary: median over runs, then the worst tenth."""
     rows = finished()
-    lines = ["| runs | number | error over steps | at the end | worst tenth | coverage | band | truth's own error |",
-             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = ["| runs | number | error over steps | at the end | worst tenth | coverage | band | truth's own error | "
+             "limit alone | twins alone | ladder alone |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for kind, runs in KINDS.items():
         held = [rows[run.name] for run in runs if run.name in rows]
         if not held:
@@ -245,9 +322,18 @@ def table() -> str:
         lines.append(
             f"| {kind} | {len(held)} | {100 * np.median(over):.1f} % | {100 * np.median(end):.1f} % | "
             f"{', '.join(worst)} | {100 * np.mean(column('coverage')):.0f} % | "
-            f"{np.median(column('band_ratio')):.2f} | {100 * np.median(column('truth_error')):.1f} % |"
+            f"{np.median(column('band_ratio')):.2f} | {100 * np.median(column('truth_error')):.1f} % | "
+            + " | ".join(_both(column(f"{part}_error"), column(f"{part}_end")) for part in ("limit", "twins", "ladder"))
+            + " |"
         )
     return "\n".join(lines)
+
+
+def _both(over: np.ndarray[Any, Any], end: np.ndarray[Any, Any]) -> str:
+    """Return the median errors over steps and at the end, of the runs that have some."""
+    if np.isnan(over).all():
+        return "-"
+    return f"{100 * np.nanmedian(over):.1f} %, {100 * np.nanmedian(end):.1f} %"
 
 
 def main(arguments: list[str]) -> None:
