@@ -33,6 +33,7 @@ ProbeOf = Callable[[slice], Probe]  # rows of a block among the replicas -> what
 
 _BLOCK = 1 << 20  # numbers touched per step by a block: what stays in the caches of one core
 _LARGEST_BLOCK = 64
+_WORTH_A_THREAD = 2e7  # operations of a step of one network, below which two threads take longer than one (measured)
 
 
 def train(
@@ -63,7 +64,7 @@ def train(
     device : "cpu"
         Where to train.
     threads : int, optional
-        Threads (default: the processor's cores). The numbers do not depend on it.
+        Threads (default: the processor's cores; one where steps are short). The numbers do not depend on it.
     progress : callable, optional
         Called with the fraction done.
 
@@ -112,8 +113,7 @@ def run(
     start = None if initial is None else given(training, initial, replicas)
     size = block_size(training)
     kind: Precision = "double" if isinstance(training.optimizer, GradientFlow) else precision
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = default_threads(training) if threads is None else threads
     size = min(size, -(-replicas // threads))  # no idle thread; the numbers do not depend on the block
     parts = [slice(row, min(row + size, replicas)) for row in range(0, replicas, size)]
     crew = _Crew(len(parts), progress)
@@ -178,6 +178,15 @@ class _Crew:
             for future in finished:
                 future.result()
             self.show()
+
+
+def default_threads(training: Training) -> int:
+    """Return how many threads train replicas: one where steps are so short that threads wait for the interpreter."""
+    widths = training.layers.widths
+    samples = getattr(training.optimizer, "batch", None) or len(training.samples.x_train)
+    if 6 * samples * sum(n * m for n, m in pairwise(widths)) < _WORTH_A_THREAD:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def block_size(training: Training) -> int:
