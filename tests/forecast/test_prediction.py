@@ -20,7 +20,7 @@ DATA = ts.data.digits(train=60, test=40, inputs="unit")
 
 
 def training(**changes: object) -> ts.Training:
-    network = ts.MLP(depth=1, width=int(changes.pop("width", 128)), **changes.pop("network", {}))  # type: ignore[arg-type, call-overload]
+    network = ts.MLP(**{"depth": 1, "width": changes.pop("width", 128), **changes.pop("network", {})})  # type: ignore[arg-type, call-overload]
     stated = {"optimizer": ts.SGD(learning_rate=0.5), "steps": 40, **changes}
     return ts.Training(data=DATA, network=network, **stated)  # type: ignore[arg-type]
 
@@ -68,13 +68,13 @@ def test_scatter_follows_its_law() -> None:
 
 
 def test_plan_keeps_budget_and_tolerance() -> None:
-    wide = training(width=1024)
+    wide = training(width=4096)
     cheap = planned(wide, reach=5.0, limit_error=0.002, split=False, tolerance=0.02, budget=5.0)
     fine = planned(wide, reach=5.0, limit_error=0.002, split=False, tolerance=0.002, budget=5.0)
     assert cheap.seconds <= fine.seconds <= 5.0
     assert cheap.error <= 0.02
     assert fine.error < cheap.error
-    assert all(n <= 512 for n, _ in fine.ladder)
+    assert all(n <= 2048 for n, _ in fine.ladder)
     alone = planned(wide, reach=5.0, limit_error=None, split=True, tolerance=0.01, budget=5.0)
     assert len(alone.ladder) == 2
 
@@ -85,7 +85,8 @@ def test_plan_keeps_budget_and_tolerance() -> None:
         ({}, "kernels.mlp"),
         ({"network": {"parameterization": "standard"}, "optimizer": ts.SGD(learning_rate=0.01, batch=20)},
          "kernels.mlp"),
-        ({"network": {"parameterization": "mup", "activation": "tanh"}}, "simulation (ladder of twins)"),
+        ({"network": {"parameterization": "mup", "activation": "tanh"}}, "meanfield.two_layer"),
+        ({"network": {"parameterization": "mup", "activation": "tanh", "depth": 2}}, "simulation (ladder of twins)"),
         ({"optimizer": ts.Adam(learning_rate=1e-3, batch=20), "network": {"parameterization": "standard"}},
          "simulation (ladder of twins)"),
         ({"width": 16}, "simulation"),

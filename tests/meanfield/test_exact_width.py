@@ -54,8 +54,8 @@ def test_another_learning_rate_is_rejected() -> None:
 
 
 CASES = {
-    "everything": (ts.GD(learning_rate=1.0, momentum=0.5, nesterov=True, weight_decay=0.1, ridge=0.2,
-                         schedule=ts.Cosine()), {"depth": 3, "bias_std": 0.5, "gamma0": 0.7}),
+    "everything": (ts.GD(learning_rate=1.5, momentum=0.5, nesterov=True, weight_decay=0.1, ridge=0.2,
+                         schedule=ts.Cosine()), {"depth": 3, "bias_std": 0.5, "gamma0": 2.0}),
     "ntk": (ts.GD(learning_rate=1.0), {"parameterization": "ntk", "bias_std": (0.3, 0.2, 0.6)}),
     "standard": (ts.GD(learning_rate=0.05), {"parameterization": "standard", "activation": "relu",
                                              "initial_output": "subtracted"}),
@@ -112,7 +112,7 @@ def test_refusals_name_the_field_and_what_fits() -> None:
     flow = ts.Training(data=DATA, network=run().network, optimizer=ts.GradientFlow(), time=1.0, loss="cross-entropy")
     for wrong, message in (
         (flow, "not by gradient flow"),
-        (run(ts.Adam(learning_rate=0.1)), "Adam"),
+        (run(ts.Adam(learning_rate=0.1), parameterization="standard"), r"not by Adam \(use `train`\)"),
         (run(width=(8, 16)), r"one width, not \(8, 16\) \(use `train`\)"),
         (run(gamma0=0.0), r"use meanfield\.deep"),
     ):

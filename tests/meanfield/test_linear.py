@@ -72,7 +72,8 @@ CASES = {
     "three hidden layers, nesterov, ridge": (
         training(ts.GD(learning_rate=0.2, momentum=0.6, nesterov=True, ridge=0.5), depth=3, gamma0=0.8), None),
     "biases, batches, heavy ball, decay": (
-        training(ts.SGD(learning_rate=0.5, batch=2, momentum=0.5, weight_decay=0.1), bias_std=(0.6, 0.5, 0.4)), BATCHES),
+        training(ts.SGD(learning_rate=0.5, batch=2, momentum=0.5, weight_decay=0.1), bias_std=(0.6, 0.5, 0.4)),
+        BATCHES),
     "cross-entropy, rates and stds of layers": (
         training(ts.GD(learning_rate=1.0), targets=np.array([0, 1, 2, 1]), loss="cross-entropy", bias_std=0.0,
                  weight_std=(1.2, 0.8, 1.0), weight_rates=(1.0, 0.5, 2.0), bias_rates=(0.3, 0.2, 0.5)), None),

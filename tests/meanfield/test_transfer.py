@@ -193,7 +193,7 @@ def test_optimum_refuses_a_curve_without_one() -> None:
 
 def test_refusals_name_the_field_and_what_fits() -> None:
     for wrong, message in (
-        (run(ts.Adam(learning_rate=0.1)), "learning rates are those of SGD and GD"),
+        (run(ts.Adam(learning_rate=0.1), parameterization="standard"), "learning rates are those of SGD and GD"),
         (run(parameterization="standard", activation="tanh"), "initial_output = \"subtracted\""),
         (run(parameterization="ntk", depth=2), "order 1 at every width"),
     ):  # fmt: skip

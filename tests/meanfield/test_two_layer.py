@@ -194,7 +194,7 @@ def test_scatter_and_drawn_batches() -> None:
     assert np.all(given.train_loss_error < 0.02 * given.train_loss)
 
 
-def test_same_seed_same_bits_and_longer_runs() -> None:
+def test_same_seed_same_bits() -> None:
     short, again = (two_layer.limit(run(steps=4, bias_std=0.3), seed=3) for _ in range(2))
     np.testing.assert_array_equal(short.train_prediction, again.train_prediction)
     assert not np.array_equal(short.train_prediction, two_layer.limit(run(steps=4, bias_std=0.3)).train_prediction)

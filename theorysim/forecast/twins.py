@@ -20,7 +20,7 @@ import numpy as np
 from theorysim.finite.ensemble import ensemble
 from theorysim.finite.losses import LOSSES
 from theorysim.finite.network import activation_of, initialise, outputs
-from theorysim.problem import Training
+from theorysim.problem import ResidualMLP, Training
 from theorysim.problem.validation import fields_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -78,7 +78,7 @@ def trained_twin(
         return Twin(width, curves, ensemble(subtracted(narrow), replicas, seed=seed).curves)
     if controls is not None:
         return Twin(width, curves, None, controls(runs.start, runs.start_test))
-    if training.network.initial_output == "subtracted":
+    if training.network.initial_output == "subtracted" or isinstance(training.network, ResidualMLP):
         return Twin(width, curves)
     known = initial_losses(narrow, DRAWS, seed=seed)
     starts = {side: curves[f"{side}_loss"][:1] - known[f"{side}_loss"] for side in SIDES if f"{side}_loss" in known}

@@ -35,7 +35,7 @@ from theorysim.meanfield.replicas import batch_of
 from theorysim.meanfield.restated import restated
 from theorysim.meanfield.setting import Setting, setting_of
 from theorysim.meanfield.whitening import Coupling, Noise
-from theorysim.problem.optimizer import SGD
+from theorysim.problem.optimizer import SGD, Adam
 from theorysim.problem.training import Training
 from theorysim.problem.validation import shown
 from theorysim.solvers.gaussian_process import Span
@@ -98,12 +98,12 @@ def wide_networks(
 
 def refusal(training: Training) -> Refusal | None:
     """Return why these networks cannot be trained without their matrices, None where they can."""
-    stated = restated(training)
-    reason = common_refusal(stated)
+    if not isinstance(training.optimizer, SGD):
+        kind = "Adam (use `train`)" if isinstance(training.optimizer, Adam) else "gradient flow (use small steps)"
+        return f"networks are trained by SGD or GD, not by {kind}", None
+    reason = common_refusal(restated(training))
     if reason is not None:
         return reason
-    if not isinstance(training.optimizer, SGD):
-        return "networks are trained by SGD or GD, not by gradient flow (use GD with small steps)", None
     if len(set(training.network.widths)) > 1:
         return f"hidden layers have one width, not {training.network.widths} (use `train`)", None
     if training.network.gamma0 == 0.0:
@@ -143,8 +143,8 @@ class Network(March):
             for i in range(setting.depth - 1)
         ]  # fmt: skip
         self.most = MOST_BYTES // (together * 24 * width * max(1, setting.depth - 1))
-        outputs = np.resize(noise.draw(3 * setting.depth, 1, width), (1, max(width, setting.outputs)))
-        self.bias = float(setting.layers.bias_std[-1]) / (setting.gamma0 * width**0.5) * outputs[0, : setting.outputs]
+        size = float(setting.layers.bias_std[-1]) / (setting.gamma0 * width**0.5)
+        self.bias = size * noise.draw(3 * setting.depth, 1, setting.outputs)[0]
         self.first_outputs = tuple(self._seen(x) for x in (setting.x, setting.x_test))
         if training.network.initial_output == "random":
             self.first_outputs = tuple(np.zeros_like(f) for f in self.first_outputs)
@@ -158,7 +158,7 @@ class Network(March):
         if not len(x):
             return np.zeros((0, self.setting.outputs))
         inputs = self.now(x)
-        return self.outputs_of(self.forward(inputs)[-1], inputs) + self.start.share * self.bias
+        return np.asarray(self.outputs_of(self.forward(inputs)[-1], inputs) + self.start.share * self.bias)
 
     def look(self, rows: NDArray[np.int64]) -> tuple[list[Fields], Array]:
         """Return the fields of a batch of different training samples and its outputs, shape (n, C)."""

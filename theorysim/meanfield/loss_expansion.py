@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ def deviation_of_loss(loss: str, f: Array, y: Array, covariance: Array) -> float
     slope, bend = slope_and_bend(loss, f, y)
     curved = bend @ covariance
     variance = float(slope @ covariance @ slope + 0.5 * np.sum(curved * curved.T))
-    return max(variance, 0.0) ** 0.5
+    return math.sqrt(max(variance, 0.0))
 
 
 def softmax(f: Array) -> Array:

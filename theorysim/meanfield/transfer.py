@@ -51,7 +51,8 @@ FACTORS = tuple(2.0 ** (k / 2) for k in range(-6, 5))
 
 def validity(training: Training) -> Verdict:
     """Predict the scatter of the outputs between networks of this width, relative to the labels."""
-    return measured(NAME, restated(training), refusal(training))
+    reason = refusal(training)
+    return measured(NAME, training if reason else restated(training), reason)
 
 
 def refusal(training: Training) -> Refusal | None:
