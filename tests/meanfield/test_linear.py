@@ -177,3 +177,11 @@ def test_refusals_name_what_fits() -> None:
     verdict = linear.validity(training(ts.GD(learning_rate=0.5), width=4096))
     assert verdict.applies and 0.0 < verdict.number < 0.1
     assert meanfield.linear is linear
+
+
+def test_a_schedule_runs_on_after_the_last_record() -> None:
+    """A record that ends early sees the same steps as one that does not."""
+    run = training(ts.GD(learning_rate=0.5, schedule=ts.Cosine(final=0.0)), steps=12)
+    early = ts.Training(data=run.data, network=run.network, optimizer=run.optimizer, steps=12, record=(0, 4))
+    losses = [linear.limit(one).train_loss.sel(step=[0, 4]).values for one in (early, run)]
+    np.testing.assert_allclose(*losses, rtol=1e-12)

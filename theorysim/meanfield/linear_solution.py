@@ -53,7 +53,8 @@ class Solution:
         self.rows, self.test_rows = (
             e if one is None else np.hstack([e, one]) for e, one in zip((inputs.train, inputs.test), ones, strict=True)
         )
-        self.march = March(constants, memory(optimizer, self.steps, training.kappa), self.steps)
+        total = training.steps if optimizer is training.optimizer else self.steps
+        self.march = March(constants, memory(optimizer, self.steps, training.kappa, total), self.steps)
 
     def run(self) -> tuple[Array, Array]:
         """Return the outputs at the places, shapes (K, P, C) and (K, M, C).

@@ -36,11 +36,11 @@ class Memory:
     weight: Array
 
 
-def memory(optimizer: SGD, steps: int, kappa: float) -> Memory:
-    """Return the memory of an optimizer; the ridge counts as ``kappa * ridge``."""
+def memory(optimizer: SGD, steps: int, kappa: float, total: int | None = None) -> Memory:
+    """Return the memory of the first steps of a run of `total`; the ridge counts as ``kappa * ridge``."""
     theta, buffer = np.zeros(steps + 1), np.zeros(steps + 1)  # coordinates: theta_0, a g_0, a g_1, ...
     theta[0] = 1.0
-    etas, ridge = optimizer.step_sizes(steps), kappa * optimizer.ridge
+    etas, ridge = optimizer.step_sizes(steps if total is None else total), kappa * optimizer.ridge
     rows = np.empty((steps + 1, steps + 1))
     for k in range(steps):
         rows[k] = theta

@@ -38,7 +38,7 @@ def of_linear(training: Training, most: float) -> float:
     """Return the price of `meanfield.linear`."""
     samples, steps = training.samples, _steps(training)
     coordinates = min(samples.x_train.shape[1], len(samples.x_train) + len(samples.x_test)) + training.outputs
-    return _twins(training) + LINEAR * training.network.depth * steps * (steps * coordinates) ** 2
+    return _twins(training) + LINEAR * float(training.network.depth * steps * (steps * coordinates) ** 2)
 
 
 def _steps(training: Training) -> int:
