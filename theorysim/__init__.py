@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from theorysim.problem import Training as Training
     from theorysim.problem import Warmup as Warmup
     from theorysim.problem import activations as activations
+    from theorysim.problem import blocks as blocks
     from theorysim.problem import data as data
 
 # public name -> (module that holds it, name there; None for the module itself)
@@ -58,6 +59,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Cosine": ("theorysim.problem", "Cosine"),
     "PowerLaw": ("theorysim.problem", "PowerLaw"),
     "data": ("theorysim.problem.data", None),
+    "blocks": ("theorysim.problem.blocks", None),
     "activation": ("theorysim.equations.activations", "custom"),
     "activation_from": ("theorysim.infinite.expression", "activation_from"),
     "activations": ("theorysim.problem.activations", None),

@@ -227,6 +227,12 @@ def test_a_value_that_cannot_be_read_makes_the_fingerprint_unique() -> None:
     assert fingerprint(lambda: thing) != fingerprint(lambda: thing)
 
 
+def test_functions_of_numpy_are_known_by_name() -> None:
+    assert fingerprint(lambda x: np.tanh(x)) == fingerprint(lambda x: np.tanh(x))
+    assert fingerprint(lambda x: np.copy(x)) == fingerprint(lambda x: np.copy(x))
+    assert fingerprint(lambda x: np.tanh(x)) != fingerprint(lambda x: np.sinh(x))
+
+
 def test_a_recursive_function_has_a_fingerprint() -> None:
     def countdown(n: int) -> int:
         return 0 if n == 0 else countdown(n - 1)

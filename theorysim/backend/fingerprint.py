@@ -56,6 +56,8 @@ def _describe(value: Any, seen: list[Any]) -> Iterator[str]:
         yield from _describe_function(value._defn, seen)
     elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
         yield f"{getattr(value, '__module__', '')} {value.__name__}"
+    elif type(value).__module__ == "numpy" and callable(value):  # np.maximum, np.copy: what the compiler makes of them
+        yield f"numpy {np.__version__} {value.__name__}"
     elif type(value).__module__.startswith("numba.core.types"):
         yield repr(value)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from theorysim.equations import (
+    blocks,
     criticality,
     descent,
     dual_slopes,
@@ -25,6 +26,7 @@ __all__ = [
     "Activation",
     "Dual",
     "activation",
+    "blocks",
     "criticality",
     "custom",
     "descent",

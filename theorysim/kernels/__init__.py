@@ -26,6 +26,7 @@ from theorysim.kernels.large import descend
 from theorysim.kernels.lazy_scatter import prediction_scatter
 from theorysim.kernels.linearized import linearized
 from theorysim.kernels.matrices import nngp, ntk
+from theorysim.kernels.monte_carlo import monte_carlo
 from theorysim.kernels.plan import plan
 from theorysim.kernels.propagation import finite_signals, signals
 from theorysim.kernels.spectra import cube_spectrum, sphere_spectrum
@@ -50,6 +51,7 @@ __all__ = [
     "leading_modes",
     "linearized",
     "mlp",
+    "monte_carlo",
     "movement",
     "nngp",
     "ntk",

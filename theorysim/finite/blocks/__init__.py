@@ -1,0 +1,1 @@
+"""Networks of blocks with finitely many channels, at initialisation: outputs, gradients and tangent kernels."""
