@@ -97,6 +97,7 @@ def cavity() -> Claim:
     for order in (1, 2):
         proof.equal(f"E |h^2'|^2/N at N = {order}, all pairings", _exact_second_moment(order), exact.subs(width, order))
     proof.note("any N: |W h|^2 gives 1, |W W^T w|^2 2 + 1/N, |w|^2 |h|^4 1 + 2/N, their products 2 + 2/N")
+    proof.grade = "checked"  # the count of pairings at any N is a note, confirmed at two N
     proof.equal("collected", (2 + 1 / width) + (1 + 2 / width) + (2 + 2 / width), 5 + 5 / width)
     phi, response = 1 + push**2, push  # <h^1' h^1'>, dh^1'/dr
     single = phi + (response + push) ** 2  # u of variance phi; A g + memory, g = w

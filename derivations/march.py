@@ -153,8 +153,7 @@ def stein() -> Claim:
     """sum_k <phi e_k> d_k = sum_s <d phi/d r(s)> g(s) for r(s) = sum_k b_k(s) e_k, g(s) = sum_k b_k(s) d_k.
 
     The response of a feature to the noise r that it received, contracted with the gradients g that made r, is read off
-    the covariances with whitened normals e_k: no Jacobian. All polynomials of degree 3 in r(1), r(2), hence (Stein's
-    lemma is linear and holds for every monomial) any smooth phi.
+    the covariances with whitened normals e_k: no Jacobian. For any smooth phi by parts; monomials in full besides.
     """
     proof = Proof()
     e = sp.symbols("e_1:3", real=True)
@@ -163,6 +162,15 @@ def stein() -> Claim:
     noise = [sum(b[s, k] * e[k] for k in range(2)) for s in range(2)]
     gradients = [sum(b[s, k] * d[k] for k in range(2)) for s in range(2)]
     r = sp.symbols("r_1:3", real=True)
+    feature, density = sp.Function("phi"), sp.exp(-(e[0] ** 2 + e[1] ** 2) / 2)
+    for k in range(2):
+        flux = sp.diff(feature(*e) * density, e[k])
+        proof.equal(f"<phi e_{k + 1}> = <d phi/d e_{k + 1}>: their difference is a divergence",
+                    (sp.diff(feature(*e), e[k]) - e[k] * feature(*e)) * density, flux)  # fmt: skip
+    slope = sp.symbols("dphi_1:3", real=True)
+    chain = sum(sum(slope[s] * sp.diff(noise[s], e[k]) for s in range(2)) * d[k] for k in range(2))
+    proof.equal("chain rule: sum_k d_k d phi/d e_k = sum_s phi_s g(s), any smooth phi", sp.expand(chain),
+                sp.expand(sum(slope[s] * gradients[s] for s in range(2))))  # fmt: skip
     inside = dict(zip(r, noise, strict=True))
     for powers in product(range(4), repeat=2):
         feature = r[0] ** powers[0] * r[1] ** powers[1]

@@ -135,6 +135,16 @@ _TABLE = (
     Reference("Yao2025", "Zihan Yao and Ruoyu Wu and Tianxiang Gao",
               "Understanding Scaling Laws in Deep Neural Networks via Feature Learning Dynamics",
               "arXiv preprint", 2025, "2512.21075"),
+    Reference("Novak2019", "Roman Novak and Lechao Xiao and Yasaman Bahri and Jaehoon Lee and Greg Yang and "
+              "Jiri Hron and Daniel A. Abolafia and Jeffrey Pennington and Jascha Sohl-Dickstein",
+              "Bayesian Deep Convolutional Networks with Many Channels are Gaussian Processes",
+              "International Conference on Learning Representations", 2019, "1810.05148"),
+    Reference("Arora2019", "Sanjeev Arora and Simon S. Du and Wei Hu and Zhiyuan Li and Ruslan Salakhutdinov and "
+              "Ruosong Wang", "On Exact Computation with an Infinitely Wide Neural Net",
+              "Advances in Neural Information Processing Systems 32", 2019, "1904.11955"),
+    Reference("Hron2020", "Jiri Hron and Yasaman Bahri and Jascha Sohl-Dickstein and Roman Novak",
+              "Infinite attention: NNGP and NTK for deep attention networks",
+              "International Conference on Machine Learning", 2020, "2006.10540"),
     Reference("Salmon2011", "John K. Salmon and Mark A. Moraes and Ron O. Dror and David E. Shaw",
               "Parallel Random Numbers: As Easy as 1, 2, 3",
               "International Conference for High Performance Computing, Networking, Storage and "
