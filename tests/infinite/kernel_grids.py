@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.activation_examples import example
 from theorysim.equations.activations import activation
 from theorysim.equations.duals import dual_of
+from theorysim.infinite.blocks.machine import machine_of
 from theorysim.infinite.tiles import sample_of, tile_of
 
 CHOSEN = (
@@ -19,3 +20,5 @@ for one in (*(example(name) for name in CHOSEN), activation("sign", parameters={
     assert maps is not None
     tile_of(maps)
     sample_of(maps)
+machine_of(())
+machine_of(tuple(maps for maps in map(dual_of, map(activation, ("relu", "erf"))) if maps is not None))

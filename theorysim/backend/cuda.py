@@ -27,7 +27,7 @@ def available() -> bool:
 def launch(body: Callable[..., Any], n: int, args: tuple[Any, ...]) -> None:
     """Run ``body(i, *args)`` for i < n on the GPU; arrays travel there, the writeable ones back.
 
-    Arrays that already are on the device are used in place.
+    Arrays that already are on the device are used in place. An array that comes twice is one array there as well.
 
     Raises
     ------
@@ -38,11 +38,12 @@ def launch(body: Callable[..., Any], n: int, args: tuple[Any, ...]) -> None:
         raise ProblemError('device: "cuda" needs an NVIDIA GPU, its driver and `pip install theorysim[gpu]`')
     if n <= 0:
         return
-    there = tuple(cuda.to_device(a) if isinstance(a, np.ndarray) else a for a in args)
-    _grid(body)[(n + _THREADS - 1) // _THREADS, _THREADS](n, *there)
-    for here, gone in zip(args, there, strict=True):
-        if isinstance(here, np.ndarray) and here.flags.writeable:
-            gone.copy_to_host(here)
+    here = {id(a): a for a in args if isinstance(a, np.ndarray)}
+    there = {key: cuda.to_device(a) for key, a in here.items()}
+    _grid(body)[(n + _THREADS - 1) // _THREADS, _THREADS](n, *(there.get(id(a), a) for a in args))
+    for key, a in here.items():
+        if a.flags.writeable:
+            there[key].copy_to_host(a)
 
 
 def _kernel(body: Callable[..., Any]) -> Callable[..., None]:
