@@ -14,8 +14,9 @@ from theorysim.problem import blocks
 conv, activation = blocks.conv, blocks.activation
 NETWORKS = {
     "pools, series behind them": blocks.chain(
-        conv(filter=3, bias_std=0.1), activation("relu"), blocks.average_pool((1, 2)), conv(filter=(2, 1), stride=(2, 1)),
-        blocks.layer_norm(), activation("tanh"), blocks.global_average_pool(), blocks.dense(),
+        conv(filter=3, bias_std=0.1), activation("relu"), blocks.average_pool((1, 2)),
+        conv(filter=(2, 1), stride=(2, 1)), blocks.layer_norm(), activation("tanh"),
+        blocks.global_average_pool(), blocks.dense(),
     ),
     "flatten, dropout, circles": blocks.chain(
         conv(filter=(2, 3), padding="circular"), activation("erf"), blocks.dropout(0.5), conv(filter=3),
