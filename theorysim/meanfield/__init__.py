@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theorysim.meanfield import deep, fluctuations, linear, residual, transfer, two_layer
+from theorysim.meanfield import deep, fluctuations, linear, linear_two_time, residual, transfer, two_layer, two_time
 from theorysim.meanfield.coordinates import coordinate_check
 from theorysim.meanfield.exact_width import wide_networks
 from theorysim.meanfield.fluctuations import kernel_scatter, prediction_scatter
@@ -17,10 +17,12 @@ __all__ = [
     "fluctuations",
     "kernel_scatter",
     "linear",
+    "linear_two_time",
     "prediction_scatter",
     "residual",
     "responses",
     "transfer",
     "two_layer",
+    "two_time",
     "wide_networks",
 ]
