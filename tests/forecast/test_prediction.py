@@ -7,11 +7,13 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import theorysim as ts
 from theorysim.errors import ProblemError
 from theorysim.finite.cost import seconds
 from theorysim.forecast.ladder import planned
+from theorysim.forecast.nearest import Nearest
 from theorysim.forecast.twins import controlled_mean, subtracted
 from theorysim.forecast.width import Log, Logit, Target, scattered
 
@@ -169,7 +171,10 @@ def test_a_diverging_run_is_refused_with_the_rate_that_can_be_forecast() -> None
 def test_a_long_run_keeps_its_share_and_the_limit_can_stand_alone() -> None:
     long = training(width=256, steps=200_000)
     share = prediction.SHARE * seconds(long, 256)
-    assert prediction._budget(long, alone=False) == share > prediction.BUDGET
+    start = Nearest("kernels.mlp", xr.Dataset(), None, share=0.5, distance=0.1)
+    left = share - ts.kernels.mlp.price(long, share)
+    assert prediction._budget(long, None) == share > left > 0.0
+    assert prediction._budget(long, start) == left
     plan = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=share)
     assert plan.seconds <= share
     nothing = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=0.0)

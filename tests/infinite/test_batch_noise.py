@@ -27,6 +27,10 @@ KAPPA = 1 / (P * C)
 MODES = modes_of(THETA, NNGP, P)
 
 
+def covariances_of(*arguments) -> list[np.ndarray]:
+    return [covariance for covariance, _ in noise_covariances(*arguments)]
+
+
 def enumerated(optimizer: SGD, steps: int) -> np.ndarray:
     """Return E[dual dual^T]/C - (mean part) by the full average over batches, step by step, exactly."""
     if optimizer.sampling == "subset":
@@ -68,7 +72,7 @@ def enumerated(optimizer: SGD, steps: int) -> np.ndarray:
 )
 def test_recursion_equals_enumeration_of_all_batches(optimizer: SGD) -> None:
     steps = np.arange(13)
-    found = np.array(list(noise_covariances(MODES, optimizer, KAPPA, TARGET, steps, 12)))
+    found = np.array(covariances_of(MODES, optimizer, KAPPA, TARGET, steps, 12))
     exact = MODES.vectors.T @ enumerated(optimizer, 12) @ MODES.vectors
     keep = found.shape[1]
     scale = np.abs(exact).max()
@@ -80,16 +84,16 @@ def test_planted_noise_factor_is_rejected() -> None:
     optimizer = SGD(learning_rate=1.5, batch=2)
     wrong = SGD(learning_rate=1.5, batch=2, sampling="replacement")
     exact = MODES.vectors.T @ enumerated(optimizer, 12) @ MODES.vectors
-    found = np.array(list(noise_covariances(MODES, wrong, KAPPA, TARGET, np.arange(13), 12)))
+    found = np.array(covariances_of(MODES, wrong, KAPPA, TARGET, np.arange(13), 12))
     assert np.abs(found - exact).max() > 0.05 * np.abs(exact).max()
 
 
 def test_blocks_agree_with_single_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     optimizer = SGD(learning_rate=0.7, batch=2, momentum=0.5)
     recorded = np.array([0, 10, 100, 400])
-    blocked = np.array(list(noise_covariances(MODES, optimizer, KAPPA, TARGET, recorded, 400)))
+    blocked = np.array(covariances_of(MODES, optimizer, KAPPA, TARGET, recorded, 400))
     monkeypatch.setattr(batch_noise, "EXACT_STEPS", 10_000)
-    exact = np.array(list(noise_covariances(MODES, optimizer, KAPPA, TARGET, recorded, 400)))
+    exact = np.array(covariances_of(MODES, optimizer, KAPPA, TARGET, recorded, 400))
     np.testing.assert_allclose(blocked, exact, atol=batch_noise.NODE_ERROR * np.abs(exact).max())
 
 
@@ -103,7 +107,7 @@ def test_largest_stable_rate_separates_decay_from_growth(momentum: float, nester
     def level(factor: float) -> np.ndarray:
         chosen = optimizer.model_copy(update={"learning_rate": factor * limit})
         steps = np.array([0, 200, 400])
-        noise = np.array(list(noise_covariances(MODES, chosen, KAPPA, TARGET, steps, 400)))
+        noise = np.array(covariances_of(MODES, chosen, KAPPA, TARGET, steps, 400))
         left = filter_of(chosen, MODES.eigenvalues, KAPPA, steps.astype(float), 400).left
         return np.einsum("kii,i->k", noise, MODES.eigenvalues**2) + np.sum(left**2, axis=1)
 
@@ -125,7 +129,7 @@ def test_equal_steps_at_once_are_the_steps_one_by_one() -> None:
     wavering = SGD(batch=8, schedule=tuple(1.0 + 1e-13 * (k % 2) for k in range(300)))
 
     def covariances(optimizer: SGD) -> list[np.ndarray]:
-        return list(batch_noise.noise_covariances(modes, optimizer, training.kappa, wanted, recorded, 300))
+        return covariances_of(modes, optimizer, training.kappa, wanted, recorded, 300)
 
     for one, other in zip(covariances(training.optimizer), covariances(wavering), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-11 * np.abs(other).max())

@@ -162,3 +162,28 @@ def test_a_kernel_that_its_series_does_not_reach_is_not_trusted() -> None:
     verdict = mlp.validity(training)
     assert not verdict.applies
     assert "series" in verdict.reason
+
+
+@pytest.mark.parametrize("batch", [None, 10])
+def test_a_rough_limit_differs_by_its_error(batch: int | None) -> None:
+    optimizer = ts.GD(learning_rate=1.0) if batch is None else ts.SGD(learning_rate=1.0, batch=batch)
+    data = ts.data.digits(train=60, test=30, inputs="unit")
+    training = ts.Training(data=data, network=ts.MLP(depth=2, width=64), optimizer=optimizer, steps=300)
+    exact, rough = mlp.limit(training), mlp.rough_limit(training)
+    assert np.all(rough.test_loss_error >= 1e-5 * rough.test_loss)
+    for name in ("train_loss", "test_loss", "train_loss_std", "test_loss_std"):
+        np.testing.assert_allclose(rough[name], exact[name], rtol=3e-5)
+        assert np.any(rough[name] != exact[name])
+    for name in ("train_accuracy", "test_accuracy"):  # with batches: spread of the training samples as exact as nodes
+        np.testing.assert_allclose(rough[name], exact[name], atol=1e-6 if batch is None else 3e-3)
+
+
+def test_price_is_that_of_closed_forms() -> None:
+    def price(samples: int, **fields: object) -> float:
+        data = ts.data.digits(train=samples, test=50, labels="one-hot")
+        return mlp.price(ts.Training(data=data, network=ts.MLP(depth=1, width=64), steps=50, **fields), 1.0)
+
+    full, batched = ts.GD(learning_rate=1.0), ts.SGD(learning_rate=1.0, batch=10)
+    assert 6.0 < price(200, optimizer=full) / price(100, optimizer=full) < 8.0
+    assert price(200, optimizer=batched) > 2.0 * price(200, optimizer=full)
+    assert price(200, optimizer=full, loss="cross-entropy") == 0.0

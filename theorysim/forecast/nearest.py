@@ -81,7 +81,7 @@ def nearest(training: Training, verdicts: Sequence[Verdict], seed: int, toleranc
             # the verdict on the learning rate says it
             warnings.simplefilter("ignore", StabilityWarning)
             try:
-                limit = module.limit(training, seed=seed, tolerance=tolerance)
+                limit = getattr(module, "rough_limit", module.limit)(training, seed=seed, tolerance=tolerance)
                 share = _share(training, limit)
                 start = Nearest(verdict.theory, limit, None, share, verdict.number / verdict.threshold)
                 if not start.usable:

@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 TOLERANCE = 0.01
 BUDGET, BUDGET_ALONE = 2.0, 5.0
 """Seconds of two cores for twins, beside a limit and without."""
-LONG, SHARE, SHARE_ALONE = 30.0, 0.06, 0.08
-"""Seconds on two cores from which a training run is long, and the share of it that its twins may cost."""
+LONG, SHARE = 30.0, 0.047
+"""Seconds on two cores from which a training run is long, and the share of it that its forecast may cost."""
 LOST = 3.0
 """Times its threshold at which a theory's measure of validity leaves nothing of an expansion about the limit."""
 DIRECT, FEWEST = 64, 16
@@ -82,7 +83,7 @@ def forecast(
         If nothing can be said: depth/width too large, or training diverges. The nearest problem is named.
     """
     report = progress or (lambda fraction: None)
-    worth = _budget(training, alone=False) * max(1.0, TOLERANCE / (tolerance or TOLERANCE)) ** 2
+    worth = _budget(training, None) * max(1.0, TOLERANCE / (tolerance or TOLERANCE)) ** 2
     verdicts = _verdicts(training, worth)
     report(0.1)
     start = nearest(training, verdicts, seed, tolerance)
@@ -135,10 +136,13 @@ def _twins(
     split = alone and _vanishing_output(training)
     held = _held(training, start, seed)
     spent = sum(replicas * seconds(training, width, "single") for width, replicas in held.items())
-    budget = _budget(training, alone) * max(1.0, TOLERANCE / tolerance) ** 2 - spent
+    budget = _budget(training, None if alone else start) * max(1.0, TOLERANCE / tolerance) ** 2 - spent
     limit_error = None if alone else 0.002
-    plan = planned(training, reach=_reach(training, start), limit_error=limit_error, split=split,
-                   tolerance=tolerance, budget=max(budget, 0.0), held=held)  # fmt: skip
+    wanted = partial(planned, training, reach=_reach(training, start), limit_error=limit_error, tolerance=tolerance,
+                     budget=max(budget, 0.0), held=held)  # fmt: skip
+    plan = wanted(split=split)
+    if split and plan.seconds > budget:
+        split, plan = False, wanted(split=False)
     _refuse_deep(training, plan.ladder)
     twins = []
     for i, (width, replicas) in enumerate(plan.ladder):
@@ -154,11 +158,17 @@ def _twins(
     return twins
 
 
-def _budget(training: Training, alone: bool) -> float:
-    """Return the seconds of two cores that twins may cost: a share of a long run, and enough for a short one."""
+def _budget(training: Training, start: Nearest | None) -> float:
+    """Return the seconds of two cores that twins may cost: of a long run, what the limit leaves of its share."""
     whole = seconds(training, training.network.widths[-1])
-    share, least = (SHARE_ALONE, BUDGET_ALONE) if alone else (SHARE, BUDGET)
-    return share * whole if whole > LONG else max(least, share * whole)
+    if whole > LONG:
+        return SHARE * whole - (0.0 if start is None else _price(start.theory, training))
+    return BUDGET_ALONE if start is None else BUDGET
+
+
+def _price(name: str, training: Training) -> float:
+    price = getattr(theory(name), "price", None)
+    return 0.0 if price is None else float(price(training, math.inf))
 
 
 def _held(training: Training, start: Nearest | None, seed: int) -> dict[int, int]:

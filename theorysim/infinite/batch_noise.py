@@ -88,6 +88,7 @@ class BatchNoise:
         self._values = np.ascontiguousarray(self.modes.eigenvalues[: self.keep])
         self._vectors = np.ascontiguousarray(self.modes.vectors[:, : self.keep], self.kind)
         self._node: Array | None = None
+        self.seen: dict[int, Array] = {}
 
     def residual(self, steps: Array, keep: int | None = None) -> Array:
         """Return the residual of the leading modes at given steps."""
@@ -105,8 +106,8 @@ class BatchNoise:
         law = train_law(self.modes, self.residual(np.array([step], float))[0], self.target, self.covariance)
         return np.mean((law.mean - self.target) ** 2, axis=1) + law.std**2  # type: ignore[no-any-return]
 
-    def advance(self, first: int, last: int, stops: Steps) -> Iterator[Array]:
-        """Move the state from node `first` to node `last`; yield the covariance at each of the `stops` on the way.
+    def advance(self, first: int, last: int, stops: Steps) -> Iterator[tuple[int, Array]]:
+        """Move the state from node `first` to node `last`; yield each of the `stops` on the way and its covariance.
 
         V is predicted at the next node, and corrected once.
         """
@@ -121,7 +122,7 @@ class BatchNoise:
         for low, high in pairwise(np.unique(np.concatenate([[first], stops, [last]]))):
             self._block(int(low), int(high), (first, last), before, after)
             if high in stops:
-                yield self.covariance
+                yield int(high), self.covariance
         self._node = self._turned(last) if last == first + 1 else after
 
     @property
@@ -131,7 +132,8 @@ class BatchNoise:
 
     def _turned(self, step: int) -> Array:
         """Return V = U^T diag(second moment) U of the leading modes at a step."""
-        weighted = np.sqrt(self.second_moment(step)).astype(self.kind)[:, None] * self._vectors
+        self.seen = {step: self.second_moment(step)}
+        weighted = np.sqrt(self.seen[step]).astype(self.kind)[:, None] * self._vectors
         with single_thread():
             return np.asarray(weighted.T @ weighted, float)
 
@@ -245,10 +247,11 @@ def nodes_of(noise: BatchNoise, recorded: Steps) -> Steps:
 
 def noise_covariances(
     modes: Modes, optimizer: SGD, kappa: float, target: Array, recorded: Steps, total: int
-) -> Iterator[Array]:
+) -> Iterator[tuple[Array, Array | None]]:
     """Yield the covariance of the dual coordinates of the leading modes at each recorded step, (K, K).
 
-    In single precision where the recursion is not exact.
+    In single precision where the recursion is not exact. Beside it, at a node: the second moment of the residuals,
+    (P,), as exact as nodes are.
 
     Parameters
     ----------
@@ -268,7 +271,8 @@ def noise_covariances(
     kind = np.float64 if recorded[-1] <= EXACT_STEPS else np.float32
     state = BatchNoise(modes, optimizer, kappa, target, total, strength, keep, kind)
     if recorded[0] == 0:
-        yield state.covariance
+        yield state.covariance, None
     for low, high in pairwise(nodes_of(state, recorded)):
         inside = recorded[(recorded > low) & (recorded <= high)]
-        yield from state.advance(int(low), int(high), inside)
+        for step, covariance in state.advance(int(low), int(high), inside):
+            yield covariance, state.seen.get(step)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
 from theorysim.infinite.batch_noise import noise_covariances
-from theorysim.infinite.curves import Run
+from theorysim.infinite.curves import Noisy, Run
 from theorysim.infinite.ensemble import test_law, train_law
 from theorysim.infinite.filters import filter_of
 from theorysim.infinite.modes import Modes
@@ -29,7 +29,7 @@ def train_covariances(modes: Modes, run: Run) -> Iterator[Array]:
     """Yield the covariance between training samples, shape (P, P), at each recorded step of a Gaussian run."""
     response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
     residual = response.residual(modes.eigenvalues, run.optimizer.ridge)
-    for left, noise in zip(residual, _noises(modes, run), strict=True):
+    for left, (noise, _) in zip(residual, _noises(modes, run), strict=True):
         inside = train_law(modes, left, run.target, noise).covariance
         with single_thread():
             yield modes.vectors @ inside @ modes.vectors.T
@@ -38,13 +38,13 @@ def train_covariances(modes: Modes, run: Run) -> Iterator[Array]:
 def test_covariances(modes: Modes, run: Run) -> Iterator[Array]:
     """Yield the covariance between test samples, shape (M, M), at each recorded step of a Gaussian run."""
     response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
-    for moved, noise in zip(response.moved, _noises(modes, run), strict=True):
+    for moved, (noise, _) in zip(response.moved, _noises(modes, run), strict=True):
         yield test_law(modes, moved, run.target, run.test_target, noise).covariance
 
 
-def _noises(modes: Modes, run: Run) -> Iterator[Array | None]:
+def _noises(modes: Modes, run: Run) -> Iterator[Noisy]:
     if not run.batched:
-        yield from [None] * len(run.recorded)
+        yield from [(None, None)] * len(run.recorded)
         return
     assert isinstance(run.optimizer, SGD)
     steps = np.asarray(run.recorded, np.int64)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,17 @@ from theorysim.backend import random
 from theorysim.backend.linalg import single_thread
 from theorysim.infinite.accuracy import decided_accuracy, gaussian_accuracy
 from theorysim.infinite.batch_noise import NEGLECTED, NODE_ERROR, noise_covariances
-from theorysim.infinite.ensemble import Gaussian, loss_moments, paths, test_law, train_law
+from theorysim.infinite.ensemble import Gaussian, loss_moments, paths, reached, test_law, train_law
 from theorysim.infinite.filters import filter_of
 from theorysim.infinite.modes import Modes
 from theorysim.problem.optimizer import SGD, GradientFlow
 
 Array = NDArray[np.float64]
+Noisy = tuple[Array | None, Array | None]  # covariance that batches add, second moments of the residuals
 NETWORKS = 32  # single networks drawn for the scatter of accuracies
 AT_ONCE = 8  # steps worked on together
+ROUNDING = {"double": 1e-12, "single": 1e-5}
+"""Relative error of closed forms by the precision of their products."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,8 @@ class Run:
     total : int
         Steps of the whole run (0 for gradient flow).
     loss : {"mse", "cross-entropy"}
+    precision : {"double", "single"}
+        Of the products that make closed forms; single precision is good to 1e-5 of a loss.
     """
 
     target: Array
@@ -58,6 +64,7 @@ class Run:
     recorded: Array
     total: int
     loss: str = "mse"
+    precision: Literal["double", "single"] = "double"
 
     @property
     def gaussian(self) -> bool:
@@ -83,22 +90,25 @@ def gaussian_curves(modes: Modes, run: Run, starts: tuple[Array, Array]) -> dict
     response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
     residual = response.residual(modes.eigenvalues, run.optimizer.ridge)
 
-    def row(k: int, noise: Array | None, singles: tuple[Array, Array]) -> dict[str, Array | float]:
-        law = train_law(modes, residual[k], run.target, noise)
+    used = modes.rounded() if run.precision == "single" else modes
+
+    def row(k: int, noisy: Noisy, singles: tuple[Array, Array]) -> dict[str, Array | float]:
+        noise, moment = noisy
+        law = train_law(used, residual[k], run.target, noise, moment if run.precision == "single" else None)
         found = _row("train", law, run.classes, singles[0])
         if len(run.test_target):
-            law = test_law(modes, response.moved[k], run.target, run.test_target, noise)
+            law = test_law(used, response.moved[k], run.target, run.test_target, noise)
             found |= _row("test", law, run.test_classes, singles[1])
             found |= _ensemble(law.mean, run.test_classes)
         return found
 
-    jobs = zip(count(), _noises(modes, run), paths(modes, response, residual, run.target, *starts), strict=False)
+    jobs = zip(count(), _noises(modes, run), paths(used, response, residual, run.target, *starts), strict=False)
     rows: list[dict[str, Array | float]] = []
     with single_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:  # steps are independent: same bits
         while some := list(islice(jobs, AT_ONCE)):  # a few at a time: each holds a covariance
             rows += pool.map(lambda job: row(*job), some)
     answer = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return _with_method_error(answer, NEGLECTED + NODE_ERROR if run.batched else 0.0)
+    return _with_method_error(answer, NEGLECTED + NODE_ERROR if run.batched else 0.0, ROUNDING[run.precision])
 
 
 def mean_curves(modes: Modes, run: Run) -> dict[str, Array]:
@@ -117,7 +127,7 @@ def mean_curves(modes: Modes, run: Run) -> dict[str, Array]:
         return answer
     loss, accuracy = [], []
     for moved in response.moved:
-        reach = moved[:, None] * modes.cross
+        reach = reached(moved, modes)
         with single_thread():
             mean = reach.T @ wanted
             change = np.sum(reach * (modes.prior @ reach - 2 * modes.prior_cross), axis=0)
@@ -129,9 +139,9 @@ def mean_curves(modes: Modes, run: Run) -> dict[str, Array]:
     return answer | ({"test_accuracy": np.array(accuracy)} if accuracy else {})
 
 
-def _noises(modes: Modes, run: Run) -> Iterator[Array | None]:
+def _noises(modes: Modes, run: Run) -> Iterator[Noisy]:
     if not run.batched:
-        return iter([None] * len(run.recorded))
+        return iter([(None, None)] * len(run.recorded))
     assert isinstance(run.optimizer, SGD)
     steps = np.asarray(run.recorded, np.int64)
     return noise_covariances(modes, run.optimizer, run.kappa, run.target, steps, run.total)
@@ -161,7 +171,7 @@ def _ensemble(mean: Array, classes: NDArray[np.int64] | None) -> dict[str, float
     }
 
 
-def _with_method_error(answer: dict[str, Array], noise_share: float) -> dict[str, Array]:
+def _with_method_error(answer: dict[str, Array], noise_share: float, rounding: float) -> dict[str, Array]:
     """Add X_error: rounding, and what omitted modes and nodes cost the batch noise.
 
     They cost a share of what batches add to a mean loss, and of the spread.
@@ -169,7 +179,7 @@ def _with_method_error(answer: dict[str, Array], noise_share: float) -> dict[str
     noisy = {name: answer.pop(f"{name}_batches", 0.0) for name in list(answer) if f"{name}_std" in answer}
     errors = {}
     for name, batches in noisy.items():
-        errors[f"{name}_error"] = 1e-12 * np.abs(answer[name]) + noise_share * (batches + answer[f"{name}_std"])
+        errors[f"{name}_error"] = rounding * np.abs(answer[name]) + noise_share * (batches + answer[f"{name}_std"])
     return answer | errors
 
 

@@ -60,7 +60,9 @@ def loss_moments(law: Gaussian) -> tuple[float, float]:
     return float(mean), float(np.sqrt(max(spread, 0.0))) / (2 * size)
 
 
-def train_law(modes: Modes, left: Array, target: Array, noise: Array | None = None) -> Gaussian:
+def train_law(
+    modes: Modes, left: Array, target: Array, noise: Array | None = None, moment: Array | None = None
+) -> Gaussian:
     """Return the law of the outputs on the training samples at one step, in the basis of the modes.
 
     Parameters
@@ -72,9 +74,11 @@ def train_law(modes: Modes, left: Array, target: Array, noise: Array | None = No
     noise : ndarray, shape (K, K), optional
         Covariance of the dual coordinates of the K leading modes that batches add; where it is in single precision,
         products with it are.
+    moment : ndarray, shape (P,), optional
+        E (f - y)^2 of each sample, mean over outputs, where it is known: the spread then costs no products.
     """
     bias = -left[:, None] * (modes.vectors.T @ target)
-    inside = _scaled(modes.prior.astype(np.float64 if noise is None else noise.dtype), left)
+    inside = _scaled(modes.prior.astype(modes.prior.dtype if noise is None else noise.dtype), left)
     added = 0.0
     if noise is not None:
         batches = _scaled(noise.copy(), modes.eigenvalues[: len(noise)])
@@ -83,6 +87,9 @@ def train_law(modes: Modes, left: Array, target: Array, noise: Array | None = No
     vectors = modes.vectors.astype(inside.dtype, copy=False)
     with single_thread():
         mean = target + modes.vectors @ bias
+        if moment is not None:
+            variance = moment - np.mean((mean - target) ** 2, axis=1)
+            return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0)), added)
         variance = np.einsum("ij,ij->i", vectors @ inside, vectors, dtype=inside.dtype)
     return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0).astype(float)), added)
 
@@ -107,7 +114,7 @@ def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, nois
     noise : ndarray, shape (K, K), optional
         As in `train_law`.
     """
-    reach, added = moved[:, None] * modes.cross, 0.0
+    reach, added = reached(moved, modes), 0.0
     with single_thread():
         mean = reach.T @ (modes.vectors.T @ target)
         half = reach.T @ (0.5 * (modes.prior @ reach) - modes.prior_cross)
@@ -119,6 +126,11 @@ def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, nois
             added = float(np.trace(batches, dtype=float))
     variance = np.maximum(np.diagonal(covariance), 0.0)
     return Gaussian(mean - test_target, covariance, mean, np.sqrt(variance), added)
+
+
+def reached(moved: Array, modes: Modes) -> Array:
+    """Return what each mode moves each test sample by, in the precision of the modes, shape (P, M)."""
+    return np.asarray(moved.astype(modes.cross.dtype)[:, None] * modes.cross)
 
 
 def paths(
@@ -137,9 +149,10 @@ def paths(
     """
     samples, outputs, count = start.shape
     with single_thread():
-        distance = modes.vectors.T @ (target[:, :, None] - start).reshape(samples, -1)
-    for left, h in zip(residual, response.moved, strict=True):
+        away = (target[:, :, None] - start).reshape(samples, -1).astype(modes.vectors.dtype, copy=False)
+        distance = modes.vectors.T @ away
+    for left, h in zip(residual.astype(distance.dtype, copy=False), response.moved, strict=True):
         with single_thread():
             train = target[:, :, None] - (modes.vectors @ (left[:, None] * distance)).reshape(start.shape)
-            step = (h[:, None] * modes.cross).T @ distance
+            step = reached(h, modes).T @ distance
         yield train, start_test + step.reshape(start_test.shape[0], outputs, count)

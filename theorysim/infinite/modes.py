@@ -44,6 +44,11 @@ class Modes:
         """Number P of training samples."""
         return len(self.eigenvalues)
 
+    def rounded(self) -> Modes:
+        """Return the same learner with matrices in single precision: eigenvalues keep theirs."""
+        rest = (self.vectors, self.cross, self.prior, self.prior_cross, self.prior_test)
+        return Modes(self.eigenvalues, *(np.asarray(each, np.float32) for each in rest))  # type: ignore[arg-type]
+
     def without_prior(self) -> Modes:
         """Return the same learner with f(0) subtracted: f starts at zero everywhere."""
         zero = np.zeros_like

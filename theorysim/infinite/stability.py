@@ -81,11 +81,17 @@ def noise_growth(modes: Modes, optimizer: SGD, kappa: float, eta: float, strengt
 def _stationary_gain(values: Array, optimizer: SGD, kappa: float, eta: float, strength: float) -> Array:
     """Return the stationary covariance of dual coordinates per unit source kappa^2 xi, shape (K, K).
 
-    Solves c = M_i c M_j^T + n n^T - strength kappa^2 w_i w_j (aa part of c) n n^T for the 2 x 2 state (a, u).
+    Solves c = M_i c M_j^T + n n^T - strength kappa^2 w_i w_j (aa part of c) n n^T for the 2 x 2 state (a, u); without
+    momentum for a alone.
     """
     beta = optimizer.momentum
     lead, look = (1.0, beta) if optimizer.nesterov else (0.0, 1.0)
     x = kappa * (values + optimizer.ridge)
+    if beta == 0.0:
+        stay = 1.0 - eta * x
+        kick = (eta * kappa) ** 2
+        lost = strength * kick * np.outer(values, values)
+        return np.asarray(kick / (1.0 - np.outer(stay, stay) + lost))
     total, slip = eta * (lead + look), -eta * look * beta
     companion = np.empty((len(x), 2, 2))
     companion[:, 0, 0], companion[:, 0, 1] = 1.0 - total * x, slip
