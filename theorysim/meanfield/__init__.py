@@ -8,6 +8,7 @@ from theorysim.meanfield.exact_width import wide_networks
 from theorysim.meanfield.fluctuations import kernel_scatter, prediction_scatter
 from theorysim.meanfield.parameterizations import abc, exponents
 from theorysim.meanfield.residual_response import responses
+from theorysim.meanfield.sweep import sweep
 
 __all__ = [
     "abc",
@@ -21,6 +22,7 @@ __all__ = [
     "prediction_scatter",
     "residual",
     "responses",
+    "sweep",
     "transfer",
     "two_layer",
     "two_time",

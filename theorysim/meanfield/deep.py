@@ -18,6 +18,7 @@ Sources  [Bordelon2022]; exact steps, minibatches, momentum, decay, biases and o
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -92,6 +93,7 @@ def limit(
     batches: Given = None,
     size: Size | None = None,
     threads: int | None = None,
+    checkpoint: str | Path | None = None,
 ) -> xr.Dataset:
     """Return the learning curves in the limit of infinite width.
 
@@ -110,6 +112,9 @@ def limit(
         steps of a run do not depend on how long it goes on, bit for bit.
     threads : int, optional
         Default: the processor's cores. The numbers do not depend on it.
+    checkpoint : str or Path, optional
+        A folder in which replicas are kept on their way: a run that was interrupted, or a longer one (with the same
+        recorded steps so far), goes on from there with the same bits.
 
     Returns
     -------
@@ -126,7 +131,9 @@ def limit(
     refuse(NAME, refusal(training))
     check_arguments(NAME, training, device=device, batches=batches)
     wanted = TOLERANCE if tolerance is None else tolerance
-    vary, draw = random_batches(training, batches), Draw(seed, batches, threads)
+    if checkpoint is not None and batches is not None:
+        raise ProblemError(f"{NAME}: `checkpoint` must be left out where `batches` are given")
+    vary, draw = random_batches(training, batches), Draw(seed, batches, threads, checkpoint)
 
     def more(setting: Setting, first: int, count: int) -> Replicas:
         return replicas_of(training, setting, draw, range(first, first + count))

@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from theorysim.backend.linalg import single_thread
 from theorysim.errors import ProblemError
 from theorysim.finite.batches import Order
 from theorysim.meanfield.batches import Given, order_of
+from theorysim.meanfield.checkpoints import Journal, journal
 from theorysim.meanfield.deviation import rule_of
 from theorysim.meanfield.euler import euler_outputs
 from theorysim.meanfield.flow import descents
@@ -47,11 +49,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Draw:
-    """What makes replicas different: the key of the random numbers, and given batches in place of drawn ones."""
+    """What makes replicas different: the key of the random numbers, and given batches in place of drawn ones.
+
+    And how they are worked on: threads, and the folder in which they are kept.
+    """
 
     seed: int
     batches: Given = None
     threads: int | None = None
+    checkpoint: str | Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +123,11 @@ def visited(
 
     def one(stream: int) -> list[T]:
         order = order_of(training, seed=draw.seed, stream=stream, batches=draw.batches)
-        return _run(training, make(setting, Noise(draw.seed, stream)), order, visit)
+        march, kept = make(setting, Noise(draw.seed, stream)), None
+        if draw.checkpoint is not None:
+            size = (setting.samples, setting.tolerance)
+            kept = journal(draw.checkpoint, training, seed=draw.seed, stream=stream, size=size)
+        return _run(training, march, order, visit, kept)
 
     return worked(one, streams, draw.threads)
 
@@ -147,12 +157,22 @@ def _stepped(training: Training, setting: Setting, step: float, draw: Draw, stre
     return Replicas(train, test, max(ranks))
 
 
-def _run(training: Training, march: March, order: Order | None, visit: Callable[[March, Array | None], T]) -> list[T]:
+def _run(
+    training: Training,
+    march: March,
+    order: Order | None,
+    visit: Callable[[March, Array | None], T],
+    kept: Journal | None = None,
+) -> list[T]:
     optimizer, kappa, last = training.optimizer, march.setting.kappa, training.recorded[-1]
     assert isinstance(optimizer, SGD)
     etas, recorded = optimizer.step_sizes(training.steps or 0), set(training.recorded)
-    found = []
-    for step in range(last + 1):
+    first, found = 0, list[Any]()
+    if kept is not None:
+        first, found = kept.resume(march)
+    for step in range(first, last + 1):
+        if kept is not None and step > first and kept.due(step):
+            kept.keep(march, step, found)
         if order is not None and step in recorded:
             found.append(visit(march, None))
         if order is not None and step == last:

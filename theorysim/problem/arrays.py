@@ -141,3 +141,18 @@ def _check_alike(x: Table, x_test: Table, y: Table, y_test: Table) -> None:
         raise ValueError(f"`y_test` must have the same outputs as `y`, got shapes {y_test.shape} and {y.shape}")
     if (y.dtype.kind == "U") != (y_test.dtype.kind == "U"):
         raise ValueError("`y_test` must be of the kind of `y`, got text and numbers")
+
+
+def inputs_of(kernel: Any, samples: int) -> Table:
+    """Return inputs whose scaled products x.x'/d are a kernel, shape (samples, rank)."""
+    matrix = np.asarray(_table(kernel), float)
+    if matrix.shape != (samples, samples):
+        raise ProblemError(f"data: `kernel` must have shape ({samples}, {samples}), got {matrix.shape}")
+    size = float(np.abs(matrix).max())
+    if size == 0.0 or np.abs(matrix - matrix.T).max() > 1e-12 * size:
+        raise ProblemError("data: `kernel` must be symmetric and not zero")
+    values, vectors = np.linalg.eigh(matrix)
+    if values[0] < -1e-10 * size * samples:
+        raise ProblemError(f"data: `kernel` must be positive semidefinite, got the eigenvalue {values[0]:.3g}")
+    kept = values > 1e-14 * size * samples
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept] * np.count_nonzero(kept)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from theorysim.errors import ProblemError
-from theorysim.problem.arrays import Arrays
+from theorysim.problem.arrays import Arrays, inputs_of
 from theorysim.problem.samples import Inputs, Labels, Samples, Split, encoded, split_rows
 from theorysim.problem.synthetic import LARGEST_SEED, Gaussian, Parity, Teacher
 from theorysim.problem.validation import Statement
@@ -207,6 +207,27 @@ def arrays(
 ) -> Arrays:
     """Return the user's own arrays as a data set, samples first; see `Arrays`."""
     return Arrays(x=x, y=y, x_test=x_test, y_test=y_test, labels=labels, inputs=inputs)
+
+
+def from_kernel(kernel: Any, y: Any, y_test: Any = None, *, labels: Labels | None = None) -> Arrays:
+    """Return inputs x with x.x'/d equal to a given kernel: all that a first layer without biases sees of its data.
+
+    Parameters
+    ----------
+    kernel : array, shape (P + M, P + M)
+        Symmetric positive semidefinite; training samples first.
+    y, y_test : array, shape (P,), (P, C), (M,) or (M, C)
+        Targets, as in `arrays`.
+    labels : str, optional
+
+    Raises
+    ------
+    ProblemError
+        If the kernel is not symmetric positive semidefinite, or its size is not that of the targets.
+    """
+    inputs, train = inputs_of(kernel, len(y) + (0 if y_test is None else len(y_test))), len(y)
+    x_test = None if y_test is None else inputs[train:]
+    return arrays(inputs[:train], y, x_test, y_test, labels=labels)
 
 
 def gaussian(
