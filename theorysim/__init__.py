@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from theorysim.equations.activations import custom as activation  # noqa: F401
     from theorysim.finite.replay import replay as replay
     from theorysim.finite.training import train as train
+    from theorysim.forecast import best_learning_rate as best_learning_rate
     from theorysim.forecast import forecast as forecast
     from theorysim.infinite.expression import activation_from as activation_from
     from theorysim.plot import plot as plot
@@ -65,6 +66,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "activations": ("theorysim.problem.activations", None),
     "train": ("theorysim.finite.training", "train"),
     "replay": ("theorysim.finite.replay", "replay"),
+    "best_learning_rate": ("theorysim.forecast", "best_learning_rate"),
     "forecast": ("theorysim.forecast", "forecast"),
     "compare": ("theorysim.compare", "compare"),
     "check_formula": ("theorysim.check", "check_formula"),

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from theorysim.forecast.prediction import forecast
+from theorysim.forecast.rates import best_learning_rate
 
-__all__ = ["forecast"]
+__all__ = ["best_learning_rate", "forecast"]

@@ -13,6 +13,8 @@ from theorysim.finite.cost import seconds
 from theorysim.forecast.interpolate import expected_error
 from theorysim.problem import Training
 
+LEAST = 3
+"""Replicas where the budget allows no plan."""
 REPLICAS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 SCATTER, SCATTER_QUIET = 0.1, 0.05
 """Relative scatter of a loss between twins, and without most of what f_0 does; used to plan only."""
@@ -107,5 +109,5 @@ def _cheapest(each: Mapping[int, float], least: int) -> Plan:
     """Return the cheapest plan, where the budget allows none; an empty one where no twin makes sense."""
     if len(each) <= least:
         return Plan((), 0.0, math.inf)
-    ladder = tuple((n, REPLICAS[0]) for n in sorted(each)[:least])
+    ladder = tuple((n, LEAST) for n in sorted(each)[:least])
     return Plan(ladder, sum(r * each[n] for n, r in ladder), math.nan)
