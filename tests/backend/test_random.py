@@ -146,3 +146,16 @@ def test_impossible_subsets_are_refused() -> None:
         random.subset(3, 4, **ADDRESS)
     with pytest.raises(ProblemError, match=r"^n: "):
         random.integers(0, 4, **ADDRESS)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_many_choices_are_the_single_ones(replace: bool) -> None:
+    one = random.integers if replace else random.subset
+    found = random.choices(20, 6, seed=2**40 + 1, streams=[5, 0, 9], purpose=3, first=4, steps=3, replace=replace)
+    for k, step in enumerate(range(4, 7)):
+        for r, stream in enumerate([5, 0, 9]):
+            np.testing.assert_array_equal(found[k, r], one(20, 6, seed=2**40 + 1, stream=stream, purpose=3, step=step))
+    with pytest.raises(ProblemError, match="`size` must be in"):
+        random.choices(5, 6, seed=0, streams=[0], purpose=3, first=0, steps=1, replace=False)
+    with pytest.raises(ProblemError, match="`step` must be in"):
+        random.choices(9, 6, seed=0, streams=[0], purpose=3, first=2**32 - 1, steps=2, replace=replace)

@@ -13,6 +13,7 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from theorysim.errors import ProblemError
 
 # What the numbers are for: the fourth word of the counter, so that no two uses share numbers.
 WEIGHTS, BIASES, BATCHES, DATA, TEACHER, NOISE, FUNCTION_SPACE = 1, 2, 3, 4, 5, 6, 7
+INCREMENTS, STARTS = 8, 9  # of stochastic differential equations
 
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
@@ -148,6 +150,17 @@ def _fill_integers(n: Any, out: Any, stream: Any, step: Any, purpose: Any, k0: A
         out[j] = integer_below(n, np.uint64(j), stream, step, purpose, k0, k1)
 
 
+@compiled
+def _fill_choices(pool: Any, out: Any, streams: Any, first: Any, purpose: Any, k0: Any, k1: Any, again: bool) -> None:
+    for k in range(out.shape[0]):
+        step = np.uint64(first + np.uint64(k))
+        for r in range(out.shape[1]):
+            if again:
+                _fill_integers(pool.size, out[k, r], streams[r], step, purpose, k0, k1)
+            else:
+                draw_subset(pool, out[k, r], streams[r], step, purpose, k0, k1)
+
+
 def counters(seed: int, stream: int, step: int, purpose: int) -> tuple[np.uint64, ...]:
     """Return ``(stream, step, purpose, k0, k1)`` as uint64, checked: the last arguments of every body here.
 
@@ -210,6 +223,19 @@ def subset(n: int, size: int, *, seed: int, stream: int, purpose: int, step: int
         raise ProblemError(f"size: `size` must be in [0, {n}], got {size}")
     out = np.empty(size, np.int64)
     draw_subset(np.arange(_pool_size(n)), out, *counters(seed, stream, step, purpose))
+    return out
+
+
+def choices(
+    n: int, size: int, *, seed: int, streams: Sequence[int], purpose: int, first: int, steps: int, replace: bool
+) -> NDArray[np.int64]:
+    """Return what `subset` (or `integers`, where `replace`) gives at many steps, shape (steps, len(streams), size)."""
+    if not replace and not 0 <= size <= n:
+        raise ProblemError(f"size: `size` must be in [0, {n}], got {size}")
+    counters(seed, max(streams), first + steps - 1, purpose)
+    _, start, *words = counters(seed, min(streams), first, purpose)
+    out = np.empty((steps, len(streams), size), np.int64)
+    _fill_choices(np.arange(_pool_size(n)), out, np.array(streams, np.uint64), start, *words, replace)
     return out
 
 

@@ -15,9 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from theorysim.backend.random import BATCHES, integers, permutation, subset
+from theorysim.backend.random import BATCHES, choices, permutation
 from theorysim.errors import ProblemError
 
+_TOGETHER, _NUMBERS = 64, 1 << 18  # steps drawn together, and the most numbers that are kept for them
 Rows = NDArray[np.int64]
 # step -> rows of the training set, shape (R, B), or (1, B) where all replicas share them
 Order: TypeAlias = Callable[[int], Rows]
@@ -51,12 +52,25 @@ def batch_order(sampling: str, batch: int, *, samples: int, replicas: Sequence[i
     """Return the function that gives the rows of a step, shape (R, B), for the replicas with these numbers."""
     if sampling == "epochs":
         return Epochs(batch, samples, replicas, seed)
-    draw = {"subset": subset, "replacement": integers}[sampling]
+    return Independent(sampling == "replacement", batch, samples, replicas, seed)
 
-    def order(step: int) -> Rows:
-        return np.stack([draw(samples, batch, seed=seed, stream=r, purpose=BATCHES, step=step) for r in replicas])
 
-    return order
+class Independent:
+    """Batches that are drawn anew at each step; keeps those of some steps, drawn together."""
+
+    def __init__(self, replace: bool, batch: int, samples: int, replicas: Sequence[int], seed: int) -> None:
+        self.replace, self.batch, self.samples, self.replicas, self.seed = replace, batch, samples, replicas, seed
+        self.steps = max(1, min(_TOGETHER, _NUMBERS // max(1, batch * len(replicas))))
+        self.part, self.drawn = -1, np.empty((0, 0, 0), np.int64)
+
+    def __call__(self, step: int) -> Rows:
+        """Return the rows of a step, shape (R, B)."""
+        part, place = divmod(step, self.steps)
+        if part != self.part:
+            self.drawn = choices(self.samples, self.batch, seed=self.seed, streams=self.replicas, purpose=BATCHES,
+                                 first=part * self.steps, steps=self.steps, replace=self.replace)  # fmt: skip
+            self.part = part
+        return np.asarray(self.drawn[place])
 
 
 class Epochs:
