@@ -60,7 +60,7 @@ class Journal:
     def _stored(self) -> dict[str, Array] | None:
         """Return the file's arrays where this run may go on from them."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 stored = {name: file[name] for name in file.files}
         except (FileNotFoundError, BadZipFile, ValueError, EOFError):
             return None
