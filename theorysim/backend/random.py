@@ -233,9 +233,9 @@ def choices(
     if not replace and not 0 <= size <= n:
         raise ProblemError(f"size: `size` must be in [0, {n}], got {size}")
     counters(seed, max(streams), first + steps - 1, purpose)
-    _, start, *words = counters(seed, min(streams), first, purpose)
+    _, start, purpose_word, k0, k1 = counters(seed, min(streams), first, purpose)
     out = np.empty((steps, len(streams), size), np.int64)
-    _fill_choices(np.arange(_pool_size(n)), out, np.array(streams, np.uint64), start, *words, replace)
+    _fill_choices(np.arange(_pool_size(n)), out, np.array(streams, np.uint64), start, purpose_word, k0, k1, replace)
     return out
 
 
