@@ -77,6 +77,14 @@ def test_equal_numbers_score_zero() -> None:
     assert np.all(np.abs(compare(still, runs)["test_loss_z"]) < 0.01)
 
 
+def test_error_of_the_spread_of_the_limit_counts() -> None:
+    runs, wide = finite(10**7), limit(spread=0.13)
+    exact = compare(wide, runs)["test_loss_std_z"]
+    assert np.all(np.abs(exact) > 4)
+    uncertain = compare(wide.assign(test_loss_std_error=0.1 * wide["test_loss_std"]), runs)["test_loss_std_z"]
+    assert np.all(np.abs(uncertain) < np.abs(exact)) and np.all(np.abs(uncertain) < 4)
+
+
 def test_refusals() -> None:
     with pytest.raises(ProblemError, match="2 or more replicas"):
         compare(limit(), finite(100, replicas=1))

@@ -55,7 +55,7 @@ def test_flow_is_drawn_against_time() -> None:
 
 def test_nothing_to_draw_is_refused() -> None:
     data = forecast()
-    with pytest.raises(ProblemError, match="train_loss or test_loss"):
+    with pytest.raises(ProblemError, match="train_loss, test_loss or loss"):
         plot(data.drop_vars([n for n in data.data_vars if "loss" in str(n)]))
 
 

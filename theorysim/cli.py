@@ -129,6 +129,46 @@ def compare(
 
 
 @app.command
+def sde(
+    file: Problem = None,
+    /,
+    *,
+    seed: int = 0,
+    trust: bool = False,
+    output: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Simulate the stochastic differential equation of an optimizer, and the optimizer beside it.
+
+    Parameters
+    ----------
+    seed
+        Seed of the paths; the algorithm has the next one.
+    trust
+        Report too how far the equation can be believed: SVAG ladder, scaling rule, third moments.
+    output
+        Stem of the files written. Default: the name of FILE.
+    quiet
+        Show no progress.
+    """
+    from theorysim import report, store
+    from theorysim.plot import plot, save
+    from theorysim.progress import bar
+    from theorysim.sde import document
+
+    stated = document.read(file) if file else document.from_toml(files("theorysim").joinpath("sde.toml").read_text())
+    with bar("simulating", quiet) as progress:
+        found, ran = stated.equation(seed, progress), stated.algorithm(seed)
+    print(stated.model, report.equation_table(found, ran), sep="\n\n", end="\n\n")
+    if trust:
+        print(stated.trust(seed), end="\n\n")
+    stem = output or (file.stem if file else "digits-sde")
+    saved = [store.save(found, f"{stem}-equation.nc"), store.save(ran, f"{stem}-algorithm.nc"),
+             save(plot(found, ran), f"{stem}-equation.svg")]  # fmt: skip
+    print(_saved(saved), f"again: {_again('sde', file, seed)}", sep="   ")
+
+
+@app.command
 def theories() -> None:
     """List every theory: its limit, where it is valid, its error, its sources."""
     from theorysim import report

@@ -1,7 +1,7 @@
 """Comparison of a limit with finite systems: z-scores, bias, and the fitted finite-size exponent.
 
     z = (mean over replicas - X) / sqrt(standard error^2 + X_error^2),
-    z of the spread = (s^2 - X_std^2) / standard error of s^2,
+    z of the spread = (s^2 - X_std^2) / standard error of s^2 (and of X_std^2 where X_std_error is known),
     |bias|(N) = A N^-p, fitted in logarithms with weights.
 
 A relative tolerance would reject a correct theory near zero and accept a wrong one far from it; these do not
@@ -184,7 +184,8 @@ def _scores(name: str, limit: xr.Dataset, finite: xr.Dataset) -> dict[str, xr.Da
         # Var s^2 = (m4 - s^4 (R-3)/(R-1)) / R; not below the Gaussian value
         gauss = 2.0 * variance**2 / (count - 1)
         own = (fourth - variance**2 * (count - 3) / (count - 1)) / count
-        noise = own.where(own > gauss, gauss) ** 0.5
+        limit_own = 2.0 * limit[f"{name}_std"] * limit[f"{name}_std_error"] if f"{name}_std_error" in limit else 0.0
+        noise = (own.where(own > gauss, gauss) + limit_own**2) ** 0.5
         out["std_z"] = _ratio(variance - limit[f"{name}_std"] ** 2, noise, x**2)
     return {name: x} | {f"{name}_{key}": _labelled(name, key, value) for key, value in out.items()}
 

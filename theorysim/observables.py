@@ -30,6 +30,8 @@ class Observable:
 
 
 _TABLE = (
+    Observable("loss", "1", "objective", r"f"),
+    Observable("position", "1", "parameters", r"x", ("step", "component")),
     Observable("train_loss", "1", "training loss", r"\mathcal{L}_\mathrm{train}"),
     Observable("test_loss", "1", "test loss", r"\mathcal{L}_\mathrm{test}"),
     Observable("train_accuracy", "1", "training accuracy of one network", r"a_\mathrm{train}"),

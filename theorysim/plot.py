@@ -22,6 +22,7 @@ COLOURS = {
     "train": "#2f6690",
     "test": "#b5472f",
     "ensemble": "#5b7f3a",
+    "loss": "#2f6690",
     "plain": "#4a4a4a",
     "grid": "#d9d9d9",
 }
@@ -51,7 +52,9 @@ _UNDATED: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
     ".png": {"Software": None},
 }
-_LOSSES = ("train_loss", "test_loss")
+_LOSSES = ("train_loss", "test_loss", "loss")
+_MOST_LINES = 16  # of single runs
+_LABELS = {"ensemble": "mean predictor", "loss": "equation"}
 _ACCURACIES = ("train_accuracy", "test_accuracy", "ensemble_accuracy")
 
 
@@ -104,7 +107,7 @@ def plot(forecast: xr.Dataset, trained: xr.Dataset | None = None) -> Figure:
     rows = [[n for n in names if n in forecast] for names in (_LOSSES, _ACCURACIES)]
     panels = [names for names in rows if names]
     if not rows[0]:
-        raise ProblemError("plot: `forecast` must hold train_loss or test_loss")
+        raise ProblemError("plot: `forecast` must hold train_loss, test_loss or loss")
     with house_style():
         figure = Figure(figsize=(3.5 * len(panels), 2.7), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -130,11 +133,11 @@ def curve(ax: Axes, forecast: xr.Dataset, name: str, trained: xr.Dataset | None 
     if name in _LOSSES:  # a band that reaches zero has no place on a logarithmic axis
         low = np.maximum(low, 1e-3 * mean)
     ax.fill_between(x, low, mean + 2 * sigma, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(x, mean, color=colour, label={"ensemble": "mean predictor"}.get(kind, kind))
+    ax.plot(x, mean, color=colour, label=_LABELS.get(kind, kind))
     # the mean over a few replicas is not the mean predictor, so that curve stays alone
     if trained is not None and name in trained and "replica" in trained[name].dims:
         runs = trained[name].transpose("step", "replica")
-        ax.plot(_clock(trained), runs.values, color=colour, linewidth=0.4, alpha=0.6)
+        ax.plot(_clock(trained), runs.values[:, :_MOST_LINES], color=colour, linewidth=0.4, alpha=0.6)
         ax.plot(_clock(trained), runs.mean("replica").values, "o", color=colour, markerfacecolor="white")
 
 

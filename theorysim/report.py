@@ -19,6 +19,7 @@ from theorysim.theories import ALL, theory
 _COLUMNS = ("train_loss", "test_loss", "test_accuracy")
 _HEADS = {"train_loss": "train loss", "test_loss": "test loss", "test_accuracy": "test accuracy"}
 _GAP = "   "
+_ROUNDING = 1e-12  # of a loss: errors below it are no errors to compare with
 
 
 def plus_minus(value: float, sigma: float) -> str:
@@ -104,6 +105,25 @@ def comparison_table(comparison: xr.Dataset) -> str:
             mean, sem = (float(comparison[f"{name}_{kind}"][i]) for kind in ("mean", "sem"))
             row += [f"{float(comparison[name][i]):.4g}", plus_minus(mean, sem)]
             row.append(f"{float(comparison[f'{name}_z'][i]):+.1f}")
+        rows.append(row)
+    return _aligned(rows, right=1)
+
+
+def equation_table(equation: xr.Dataset, algorithm: xr.Dataset) -> str:
+    """Return mean and standard deviation of the loss, of an equation and of its algorithm, with z-scores."""
+    runs = algorithm["loss"].transpose("step", "replica").values
+    mean, std = runs.mean(axis=1), runs.std(axis=1, ddof=1)
+    fourth = ((runs - mean[:, None]) ** 4).mean(axis=1)
+    of_std = np.sqrt(np.maximum(fourth - std**4, 0.0) / runs.shape[1]) / (2.0 * np.where(std > 0.0, std, 1.0))
+    columns = (("loss", mean, std / runs.shape[1] ** 0.5), ("loss_std", std, of_std))
+    rows = [["step", "mean loss", "algorithm", "z", "standard deviation", "algorithm", "z"]]
+    for i in chosen_rows(len(runs)):
+        row = [str(int(equation["step"][i]))]
+        for name, found, error in columns:
+            value, own = float(equation[name][i]), float(equation[f"{name}_error"][i])
+            both = math.hypot(own, error[i])
+            z = f"{(value - found[i]) / both:+.1f}" if both > _ROUNDING * mean[i] else "-"
+            row += [plus_minus(value, own), plus_minus(float(found[i]), float(error[i])), z]
         rows.append(row)
     return _aligned(rows, right=1)
 

@@ -18,7 +18,10 @@ TRAINING: tuple[str, ...] = (
 )  # fmt: skip
 """Theories whose problem is a `Training`; `forecast` asks each of them for its verdict."""
 
-ALL: tuple[str, ...] = (*TRAINING, "meanfield.fluctuations", "meanfield.transfer", "sde.moments")
+ALL: tuple[str, ...] = (
+    *TRAINING, "meanfield.fluctuations", "meanfield.transfer", "sde.moments", "sde.adaptive", "sde.volterra",
+    "sde.slow_flows", "sde.diagonal", "sde.edge",
+)  # fmt: skip
 """Every theory of the package."""
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import tests.backend.grids
 import tests.infinite.kernel_grids
-import tests.meanfield.march_grids  # noqa: F401
+import tests.meanfield.march_grids
+import tests.solvers.sde.sde_grids  # noqa: F401
 import theorysim
 from theorysim.backend import cuda
 from theorysim.backend.compile import GRIDS, body

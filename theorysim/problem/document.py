@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,15 @@ def from_toml(text: str, folder: str | Path | None = None) -> Training:
     ProblemError
         If the text is not TOML (with line and column), or does not state a run.
     """
+    return _stated(parsed(text), folder)
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds."""
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProblemError(f"problem: the text must be TOML, got: {error}") from None
-    return _stated(content, folder)
 
 
 def from_json(text: str, folder: str | Path | None = None) -> Training:
@@ -123,26 +127,32 @@ def read(path: str | Path) -> Training:
     return (from_json if path.suffix.lower() == ".json" else from_toml)(text, path.parent)
 
 
-def _stated(content: Mapping[str, Any], folder: str | Path | None) -> Training:
+def check_sections(content: Mapping[str, Any], needed: Sequence[str], more: Sequence[str] = ()) -> None:
+    """Refuse sections that are unknown, missing, or no sections."""
     for name in content:
-        if name not in SECTIONS:
-            raise ProblemError(f"problem: {unknown_key(name, SECTIONS)}")
-    for name in SECTIONS:
+        if name not in (*needed, *more):
+            raise ProblemError(f"problem: {unknown_key(name, (*needed, *more))}")
+    for name in (*needed, *(name for name in more if name in content)):
         if not isinstance(content.get(name), dict):
             got = "none" if name not in content else shown(content[name])
             raise ProblemError(f"problem: section [{name}] must be given, got {got}")
+
+
+def _stated(content: Mapping[str, Any], folder: str | Path | None) -> Training:
+    check_sections(content, SECTIONS)
     for name in SECTIONS[:3]:
         if name in content["training"]:
             raise ProblemError(f"training: {unknown_key(name, ('steps', 'time', 'loss', 'record'))}")
     return Training(
-        data=_data(content["data"], folder),
-        network=_network(content["network"]),
-        optimizer=_optimizer(content["optimizer"]),
+        data=data_of(content["data"], folder),
+        network=network_of(content["network"]),
+        optimizer=optimizer_of(content["optimizer"], _OPTIMIZERS),
         **content["training"],
     )
 
 
-def _data(given: Mapping[str, Any], folder: str | Path | None) -> Data:
+def data_of(given: Mapping[str, Any], folder: str | Path | None) -> Data:
+    """Return the data set of a section; `folder` is where a relative path starts."""
     if "path" not in given:
         stated: Data = _named("data", given, _DATA, ' (or path = "mine.csv")')(**given)
         return stated
@@ -155,7 +165,8 @@ def _data(given: Mapping[str, Any], folder: str | Path | None) -> Data:
     return File(**{**given, "path": path})
 
 
-def _network(given: Mapping[str, Any]) -> MLP | ResidualMLP:
+def network_of(given: Mapping[str, Any]) -> MLP | ResidualMLP:
+    """Return the network of a section."""
     activation = given.get("activation")
     if isinstance(activation, dict) and "custom" in activation:
         raise ProblemError(
@@ -166,8 +177,9 @@ def _network(given: Mapping[str, Any]) -> MLP | ResidualMLP:
     return ResidualMLP(**given) if "kind" in given else MLP(**given)
 
 
-def _optimizer(given: Mapping[str, Any]) -> Optimizer:
-    kind = _named("optimizer", given, _OPTIMIZERS)
+def optimizer_of(given: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """Return the optimizer of a section, one of those known by name."""
+    kind = _named("optimizer", given, known)
     fields = {name: value for name, value in given.items() if name != "name"}
     if given["name"] == "gd":
         for name in ("batch", "sampling"):
@@ -178,8 +190,7 @@ def _optimizer(given: Mapping[str, Any]) -> Optimizer:
         fields["schedule"] = _schedule(fields["schedule"])
     elif isinstance(fields.get("schedule"), str):
         fields["schedule"] = _schedule({"name": fields["schedule"]})
-    optimizer: Optimizer = kind(**fields)
-    return optimizer
+    return kind(**fields)
 
 
 def _schedule(given: Mapping[str, Any]) -> Schedule | None:

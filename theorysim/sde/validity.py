@@ -89,6 +89,8 @@ def validity(model: Model, *, factor: float = 2.0) -> Validity:
     FloatingPointError
         If SGD is unstable.
     """
+    if not isinstance(model, Model):
+        raise ProblemError("sde: `model` must have exact moments; measure others by sde.trust(model, start, steps)")
     optimizer = model.optimizer
     if not isinstance(optimizer, SGD) or optimizer.momentum or optimizer.batch is None:
         raise ProblemError("sde: `model` must be of minibatch SGD without momentum for scaling rules")
