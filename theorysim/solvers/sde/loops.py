@@ -12,6 +12,7 @@ import numpy as np
 
 from theorysim.backend.compile import body, compiled
 from theorysim.solvers.sde import scalar_steps, vector_steps
+from theorysim.solvers.sde.additive_steps import mix
 from theorysim.solvers.sde.equation import Equation
 from theorysim.solvers.sde.noise import filling
 
@@ -100,7 +101,7 @@ def _additive_components(pieces: vector_steps.Parts, scheme: str, law: str) -> A
                 now = t + (s - first) * h
                 for side in range(moves.shape[0]):
                     diffusion(now + side * h, x[lo], constants, squares[i, 0])
-                    vector_steps.mix(squares[i, 0], noise[s % 4], lo, hi, moves[side])
+                    mix(squares[i, 0], noise[s % 4], lo, hi, moves[side])
                 w, v = moves[0], moves[moves.shape[0] - 1]
                 for p in range(lo, hi):
                     step(now, h, root, x[p], w[:, p], v[:, p], constants, rows[i], squares[i], matrices[i])
@@ -168,7 +169,7 @@ def _stepping(code: tuple[Any, ...], kind: str, single: bool, scheme: str) -> An
         moves = np.zeros((2, x.shape[1], x.shape[0]))
         for side in range(2):
             diffusion(t + side * h, x[0], constants, squares[0])
-            vector_steps.mix(squares[0], w.T, 0, x.shape[0], moves[side])
+            mix(squares[0], w.T, 0, x.shape[0], moves[side])
         for p in range(x.shape[0]):
             step(t, h, root, x[p], moves[0, :, p], moves[1, :, p], constants, rows, squares, matrix)
 

@@ -2,8 +2,8 @@
 
 Arguments of a step: t, h = dt, root = sqrt(dt), x (d,), w (m,) the noise in units of root, v (m - 1,) signs, constants,
 and rows (6, d), squares (2, d, columns), matrix (d, d) to work in. The diffusion b is kept as an array of shape
-(d, columns): its columns, or in the single column of the kind "diagonal" its diagonal. Additive noise comes mixed: w
-and v (d,) are the diffusion at the start and at the end applied to the noise, the same matrix for all paths.
+(d, columns): its columns, or in the single column of the kind "diagonal" its diagonal. For additive noise see
+`additive_steps`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theorysim.backend.compile import body
+from theorysim.solvers.sde.additive_steps import ADDITIVE
 from theorysim.solvers.sde.newton import implicit_step
 
 ROWS, SQUARES = 6, 2
@@ -46,7 +47,7 @@ def parts(code: tuple[Any, ...], kind: str) -> Parts:
 
 def step_of(p: Parts, scheme: str) -> Any:
     """Return the body of one step of a scheme."""
-    return (_ADDITIVE if p.kind == "additive" else _STEPS)[scheme](p)
+    return (ADDITIVE if p.kind == "additive" else _STEPS)[scheme](p)
 
 
 def _column(diffusion: Any) -> Any:
@@ -72,19 +73,6 @@ def add_diagonal(b: Any, w: Any, factor: float, out: Any) -> None:
     """out += factor b w for a diagonal b."""
     for k in range(b.shape[0]):
         out[k] += factor * b[k, 0] * w[k]
-
-
-@body
-def mix(b: Any, w: Any, lo: int, hi: int, out: Any) -> None:
-    """out[k, p] = sum_j b[k, j] w[j, p] for the lanes p = lo, ..., hi-1: vectorised, unlike the product of one path."""
-    for k in range(b.shape[0]):
-        row = out[k, lo:hi]
-        for p in range(hi - lo):
-            row[p] = 0.0
-        for j in range(b.shape[1]):
-            factor, noise = b[k, j], w[j, lo:hi]
-            for p in range(hi - lo):
-                row[p] += factor * noise[p]
 
 
 def euler(p: Parts) -> Any:
@@ -296,56 +284,6 @@ def _srk2_columns(p: Parts) -> Any:
     return step
 
 
-def euler_additive(p: Parts) -> Any:
-    """Euler-Maruyama; w is the diffusion at the start applied to the noise, v that at the end."""
-    drift = p.drift
-
-    @body
-    def step(
-        t: float, h: float, root: float, x: Any, w: Any, v: Any, constants: Any, rows: Any, squares: Any, matrix: Any
-    ) -> None:
-        drift(t, x, constants, rows[0])
-        for k in range(x.shape[0]):
-            x[k] += h * rows[0, k] + root * w[k]
-
-    return step
-
-
-def heun_additive(p: Parts) -> Any:
-    """Drift and noise are the means of both ends: weak order 2."""
-    drift = p.drift
-
-    @body
-    def step(
-        t: float, h: float, root: float, x: Any, w: Any, v: Any, constants: Any, rows: Any, squares: Any, matrix: Any
-    ) -> None:
-        end, a, c = rows[0], rows[1], rows[2]
-        drift(t, x, constants, a)
-        for k in range(x.shape[0]):
-            c[k] = x[k] + 0.5 * h * a[k] + 0.5 * root * (w[k] + v[k])
-            end[k] = x[k] + h * a[k] + root * w[k]
-        drift(t + h, end, constants, a)
-        for k in range(x.shape[0]):
-            x[k] = c[k] + 0.5 * h * a[k]
-
-    return step
-
-
-def implicit_additive(p: Parts) -> Any:
-    """y = x + a(t + dt, y) dt + b(t) dW; NaN where no y is found."""
-    solve = implicit_step(p.drift, p.jacobian)
-
-    @body
-    def step(
-        t: float, h: float, root: float, x: Any, w: Any, v: Any, constants: Any, rows: Any, squares: Any, matrix: Any
-    ) -> None:
-        for k in range(x.shape[0]):
-            x[k] += root * w[k]
-        solve(t + h, h, x, constants, rows, matrix)
-
-    return step
-
-
 def implicit(p: Parts) -> Any:
     """y = x + a(t + dt, y) dt + b(t, x) dW; NaN where no y is found."""
     fill, add = p.fill, p.add
@@ -363,5 +301,3 @@ def implicit(p: Parts) -> Any:
 
 
 _STEPS = {"euler": euler, "levy": euler, "milstein": milstein, "heun": heun, "srk2": srk2, "implicit": implicit}
-_ADDITIVE = {"euler": euler_additive, "levy": euler_additive, "milstein": euler_additive, "heun": heun_additive,
-             "srk2": heun_additive, "implicit": implicit_additive}  # fmt: skip
