@@ -23,6 +23,7 @@ from theorysim.sde.optimizers import (
 from theorysim.sde.paths import PathModel, from_optimizer, simulated
 from theorysim.sde.perceptrons import initial_states, network
 from theorysim.sde.simulation import simulate
+from theorysim.sde.symbolic import Symbolic, symbolic
 from theorysim.sde.trust import Trust, trust
 from theorysim.sde.validity import Validity, linear_scaling_limit, validity
 
@@ -40,6 +41,7 @@ __all__ = [
     "RMSprop",
     "Run",
     "SignSGD",
+    "Symbolic",
     "Trust",
     "Validity",
     "adaptive",
@@ -64,6 +66,7 @@ __all__ = [
     "slow_flows",
     "stationary_covariance",
     "svag",
+    "symbolic",
     "trust",
     "validity",
     "volterra",
