@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from theorysim.errors import NotConverged, ProblemError, StabilityWarning
 
 if TYPE_CHECKING:
+    from theorysim import games as games
     from theorysim import kernels as kernels
     from theorysim import meanfield as meanfield
     from theorysim import sde as sde
@@ -75,6 +76,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "kernels": ("theorysim.kernels", None),
     "meanfield": ("theorysim.meanfield", None),
     "sde": ("theorysim.sde", None),
+    "games": ("theorysim.games", None),
 }
 
 __all__ = ["NotConverged", "ProblemError", "StabilityWarning", *_PUBLIC]

@@ -77,8 +77,15 @@ class Journal:
     def keep(self, march: Any, step: int, found: list[Moment]) -> None:
         """Write the file; a broken write leaves the old one."""
         train, test, rank = zip(*found, strict=True) if found else ((), (), ())
-        arrays: dict[str, Any] = {"step": step, "etas": self.etas[:step], "recorded": [k for k in self.recorded if k < step],
-                  "train": train, "test": test, "rank": rank}  # fmt: skip
+        so_far = [k for k in self.recorded if k < step]
+        arrays: dict[str, Any] = {
+            "step": step,
+            "etas": self.etas[:step],
+            "recorded": so_far,
+            "train": train,
+            "test": test,
+        }
+        arrays["rank"] = rank
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
             np.savez(file, **arrays, **{name: _get(holder, key) for name, holder, key in _leaves(march)})
