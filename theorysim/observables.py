@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,15 @@ def dimensions(variable: str) -> tuple[str, ...]:
     name, _, kind = variable.rpartition("_")
     row = OBSERVABLES[name] if kind in _KINDS and name in OBSERVABLES else OBSERVABLES[variable]
     return row.dims
+
+
+_AXES = {"learning_rate": ("learning rate", r"\eta"), "gamma0": ("richness", r"\gamma_0")}
+
+
+def axis(name: str, numbers: Sequence[float]) -> xr.DataArray:
+    """Return the coordinate along which answers to several problems are joined: learning_rate or gamma0."""
+    long_name, symbol = _AXES[name]
+    return xr.DataArray(numbers, dims=name, name=name, attrs={"units": "1", "long_name": long_name, "symbol": symbol})
 
 
 def labelled(

@@ -191,4 +191,4 @@ def test_the_limit_alone_is_a_forecast_with_a_wider_error(monkeypatch: pytest.Mo
     assert alone.attrs["twins"] == "{}"
     assert float((alone["test_loss_error"] / with_twins["test_loss_error"]).median()) > 1.5
     last = json.loads(alone.attrs["verdicts"])[-1]
-    assert last["theory"] == "twins" and last["reason"].startswith("none within a tenth of the run")
+    assert last["theory"] == "twins" and last["reason"].startswith("none within a twentieth of the run")

@@ -137,7 +137,7 @@ def test_other_parameterizations_are_answered_at_their_own_width(parameterizatio
     training = run(ts.GD(learning_rate=stable), parameterization=parameterization, width=width, bias_std=0.3)
     found = transfer.limit(training, learning_rates=[0.5 * stable, stable])
     for k, rate in enumerate(found.learning_rate.values):
-        runs = ts.train(transfer.at_learning_rate(training, float(rate)), replicas=1500, seed=k)
+        runs = ts.train(training.at_learning_rate(float(rate)), replicas=1500, seed=k)
         for side in ("train", "test"):
             at, values = found.isel(learning_rate=k), runs[f"{side}_loss"].values
             mean, error = values.mean(axis=-1), values.std(axis=-1) / 1500**0.5
@@ -154,7 +154,7 @@ def test_nonlinear_networks_are_answered_by_their_theory() -> None:
     training = run(activation="tanh", record=(0, 5), initial_output="subtracted")
     found = transfer.limit(training, learning_rates=[0.3, 0.6], tolerance=0.02)
     assert found.attrs["answered_by"] == "meanfield.two_layer" and "train_loss_drift" not in found
-    single = two_layer.limit(transfer.at_learning_rate(training, 0.6), tolerance=0.02)
+    single = two_layer.limit(training.at_learning_rate(0.6), tolerance=0.02)
     for name in ("train_loss", "test_loss_std", "test_loss_error"):
         np.testing.assert_array_equal(found[name].sel(learning_rate=0.6), single[name])
     wide = run(activation="tanh", parameterization="ntk", initial_output="subtracted", width=4096, record=(0, 5))
@@ -176,7 +176,7 @@ def test_rates_that_diverge_are_left_out() -> None:
 
 def test_schedules_are_scaled_as_a_whole() -> None:
     training = run(ts.SGD(learning_rate=0.4, schedule=(0.4, 0.2, 0.2, 0.1, 0.1)))
-    assert transfer.at_learning_rate(training, 0.8).optimizer.schedule == (0.8, 0.4, 0.4, 0.2, 0.2)
+    assert training.at_learning_rate(0.8).optimizer.schedule == (0.8, 0.4, 0.4, 0.2, 0.2)
 
 
 def test_optimum_refuses_a_curve_without_one() -> None:

@@ -29,6 +29,12 @@ from theorysim.errors import ProblemError
 # What the numbers are for: the fourth word of the counter, so that no two uses share numbers.
 WEIGHTS, BIASES, BATCHES, DATA, TEACHER, NOISE, FUNCTION_SPACE = 1, 2, 3, 4, 5, 6, 7
 INCREMENTS, STARTS = 8, 9  # of stochastic differential equations
+POPULATIONS = 64  # of mean-field theories: this number and those after it, one for each side of each matrix
+LANCZOS_START, LANCZOS_PROBES, SOBOL_SHIFT = 101, 102, 103
+MOMENTS, ADAPTIVE, HOMOGENIZED, DIAGONAL = 201, 202, 203, 206  # steps beside their theories
+SLOW_SAMPLES, SLOW_SIGNS = 204, 205
+GRADIENT, PROBES, LANGEVIN, LABELS, STABLE = 211, 212, 213, 214, 215  # runs of optimizers
+GAME_STARTS, GAME_WEIGHTS, GAME_CLIENTS = 301, 302, 303
 
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 

@@ -15,10 +15,9 @@ import xarray as xr
 
 from theorysim.errors import ProblemError
 from theorysim.forecast.prediction import forecast
-from theorysim.meanfield.transfer import at_learning_rate
-from theorysim.problem.optimizer import SGD
+from theorysim.observables import axis
 from theorysim.problem.training import Training
-from theorysim.problem.validation import fields_of, is_real, shown
+from theorysim.problem.validation import is_real, shown
 
 FACTOR, AROUND, MOST = 2.0, 2, 12
 """Ratio of neighbouring rates, rates at first on each side of the problem's own, and the most that are tried."""
@@ -67,7 +66,7 @@ def best_learning_rate(
     report = progress or (lambda fraction: None)
     found: dict[int, xr.Dataset | None] = {}
     while (wanted := _next(found, chosen)) is not None:
-        one = _at(training, _rate(training) * factor**wanted)
+        one = training.at_learning_rate(_rate(training) * factor**wanted)
         try:
             found[wanted] = forecast(one, seed=seed, tolerance=tolerance).isel(step=-1)
         except ProblemError as failure:
@@ -112,8 +111,8 @@ def _answer(training: Training, loss: str, factor: float, found: dict[int, xr.Da
     attrs = {"problem": training.to_json(), "loss": loss, "diverged": diverged} | (
         {"bounded": bounded} if bounded else {}
     )
-    axis = ("learning_rate", rates, {"units": "1", "long_name": "learning rate", "symbol": r"\eta"})
-    return xr.Dataset(values | {"best": best, "best_error": error}, {"learning_rate": axis}, attrs)
+    coords = {"learning_rate": axis("learning_rate", rates.tolist())}
+    return xr.Dataset(values | {"best": best, "best_error": error}, coords, attrs)
 
 
 def _optimum(rates: Any, values: Any, errors: Any) -> tuple[float, float, str]:
@@ -148,10 +147,3 @@ def _loss(training: Training, loss: str | None) -> str:
 
 def _rate(training: Training) -> float:
     return float(training.optimizer.learning_rate)  # type: ignore[union-attr]
-
-
-def _at(training: Training, rate: float) -> Training:
-    if isinstance(training.optimizer, SGD):
-        return at_learning_rate(training, rate)
-    optimizer = type(training.optimizer)(**{**fields_of(training.optimizer), "learning_rate": rate})
-    return Training(**{**fields_of(training), "optimizer": optimizer})

@@ -70,7 +70,8 @@ def _method(twins: Sequence[Twin], curves: Mapping[str, Curve]) -> Verdict:
     loss = next(curves[name] for name in ("test_loss", "train_loss") if name in curves)
     width, sampling = (float(np.median(part / loss.value)) for part in (loss.width, loss.sampling))
     total = float(np.median(loss.error / loss.value))
-    ladder = ", ".join(f"{twin.replicas} of width {twin.width}" for twin in twins) or "none within a tenth of the run"
+    trained = ", ".join(f"{twin.replicas} of width {twin.width}" for twin in twins)
+    ladder = trained or "none within a twentieth of the run"
     good = total <= LARGEST_ERROR
     doubt = "" if good else ": believe the band and not the line; a smaller `tolerance` trains more twins"
     return Verdict(

@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
-from theorysim.backend.random import normals
+from theorysim.backend.random import GAME_STARTS, normals
 from theorysim.errors import ProblemError
 from theorysim.games.network import NetworkGame
 from theorysim.games.solve import Game, _map, _vector, inequality_of
@@ -26,8 +26,6 @@ from theorysim.solvers.linearised import spectral_radius
 from theorysim.solvers.semismooth import continued, newton_path
 
 Array = NDArray[np.float64]
-PURPOSE = 301
-"""What random numbers are for (`backend.random`)."""
 
 
 def equilibria(game: Game, *, starts: int = 64, spread: float = 1.0, seed: int, tolerance: float = 1e-10) -> xr.Dataset:
@@ -57,7 +55,7 @@ def equilibria(game: Game, *, starts: int = 64, spread: float = 1.0, seed: int, 
     map_, derivative = _map(problem)
     places: list[Array] = []
     counts: list[int] = []
-    draws = spread * normals((starts, game.dimension), seed=seed, stream=0, purpose=PURPOSE, step=0)
+    draws = spread * normals((starts, game.dimension), seed=seed, stream=0, purpose=GAME_STARTS, step=0)
     draws[0] = 0.0
     with single_thread():
         for start in draws:

@@ -24,7 +24,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from theorysim.backend.random import subset
+from theorysim.backend.random import GAME_CLIENTS, subset
 from theorysim.equations.federated import pull
 from theorysim.errors import ProblemError
 from theorysim.games.inequality import VariationalInequality
@@ -32,8 +32,6 @@ from theorysim.problem.validation import is_real, shown
 from theorysim.solvers.linearised import spectral_radius
 
 Array = NDArray[np.float64]
-PURPOSE = 303
-"""What random numbers are for (`backend.random`)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -215,7 +213,7 @@ class Federated:
             chosen = list(range(len(clients)))
             if participants is not None and participants < len(clients):
                 counter = k * int(self.cluster_rounds) + inner
-                drawn = subset(len(clients), participants, seed=seed, stream=s, purpose=PURPOSE, step=counter)
+                drawn = subset(len(clients), participants, seed=seed, stream=s, purpose=GAME_CLIENTS, step=counter)
                 chosen = [int(c) for c in drawn]
             total = sum(clients[c].share for c in chosen)
             moved = [clients[c].share / total * (clients[c].centre + kept[c] @ (x - clients[c].centre)) for c in chosen]

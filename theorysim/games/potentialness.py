@@ -30,15 +30,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
-from theorysim.backend.random import normals
+from theorysim.backend.random import GAME_WEIGHTS, normals
 from theorysim.errors import ProblemError
 from theorysim.games.network import NetworkGame
 from theorysim.games.residuals import checked_payoffs
 from theorysim.games.solve import Game, _vector, inequality_of
 
 Array = NDArray[np.float64]
-PURPOSE = 302
-"""What random numbers are for (`backend.random`)."""
 _STARTS = 8
 LARGEST = 300
 """Units up to which cycles are looked through: their number grows as the cube."""
@@ -101,7 +99,7 @@ def weighted_share(jacobian: Any, players: Sequence[slice]) -> tuple[float, Arra
         slope = 2.0 * w * (twist @ w / below - above * size * w / below**2)
         return above / below, slope
 
-    draws = normals((_STARTS, len(players)), seed=0, stream=0, purpose=PURPOSE, step=0)
+    draws = normals((_STARTS, len(players)), seed=0, stream=0, purpose=GAME_WEIGHTS, step=0)
     draws[0] = 0.0
     limits = [(-14.0, 14.0)] * len(players)
     with single_thread():

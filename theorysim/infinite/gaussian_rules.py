@@ -29,7 +29,6 @@ Rule = tuple[Array, Array]
 
 SHIFTS = 8
 _POINTS = 2**13  # of each block
-_SHIFT = 103  # what the random numbers are for
 _NODES = 6  # per panel: 1e-9 for tanh, 1e-12 for relu, of any mean of products
 _GRADING = 0.5
 
@@ -113,7 +112,7 @@ def _sobol(covariance: Array) -> Iterator[Rule]:
     points = qmc.Sobol(m, scramble=False).random(_POINTS)
     weight = np.full(_POINTS, 1.0 / _POINTS)
     for block in range(SHIFTS):
-        shift = random.uniforms((m,), seed=0, stream=block, purpose=_SHIFT)
+        shift = random.uniforms((m,), seed=0, stream=block, purpose=random.SOBOL_SHIFT)
         inside = np.clip(np.mod(points + shift, 1.0), 1e-16, 1.0 - 1e-16)
         with single_thread():
             yield root @ ndtri(inside).T, weight

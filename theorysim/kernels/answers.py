@@ -19,10 +19,10 @@ from theorysim.infinite.modes import Modes
 from theorysim.infinite.sampled import affordable_networks, sampled_curves
 from theorysim.infinite.stability import largest_stable
 from theorysim.kernels.learner import Learner, initial_pairs
-from theorysim.observables import labelled
+from theorysim.observables import axis, labelled
 from theorysim.problem.optimizer import SGD, GradientFlow
 from theorysim.problem.training import Training
-from theorysim.problem.validation import fields_of, one_of
+from theorysim.problem.validation import one_of
 
 Array = NDArray[np.float64]
 FEWEST_NETWORKS, MOST_NETWORKS = 16, 512
@@ -140,18 +140,5 @@ def swept(training: Training, learning_rates: Iterable[float], one: Callable[[Tr
     rates = [float(rate) for rate in learning_rates]
     if not rates:
         raise ProblemError("kernels: `learning_rates` must hold at least one number, got none")
-    parts = [one(_at_learning_rate(training, rate)).drop_vars("time") for rate in rates]
-    coordinate = xr.DataArray(rates, dims="learning_rate", name="learning_rate",
-                              attrs={"units": "1", "long_name": "learning rate", "symbol": r"\eta"})  # fmt: skip
-    return xr.concat(parts, dim=coordinate, combine_attrs="drop_conflicts")
-
-
-def _at_learning_rate(training: Training, rate: float) -> Training:
-    """Return the same run with another learning rate; an array of step sizes is scaled as a whole."""
-    if not isinstance(training.optimizer, SGD):
-        raise ProblemError(f"optimizer: `learning_rate` needs SGD or GD, got {type(training.optimizer).__name__}")
-    schedule, old = training.optimizer.schedule, training.optimizer.learning_rate
-    if isinstance(schedule, tuple):
-        schedule = tuple(rate / old * step for step in schedule)
-    fields = fields_of(training.optimizer) | {"learning_rate": rate, "schedule": schedule}
-    return Training(**{**fields_of(training), "optimizer": SGD(**fields)})
+    parts = [one(training.at_learning_rate(rate)).drop_vars("time") for rate in rates]
+    return xr.concat(parts, dim=axis("learning_rate", rates), combine_attrs="drop_conflicts")

@@ -15,13 +15,12 @@ import numpy as np
 import xarray as xr
 
 from theorysim.errors import ProblemError
-from theorysim.meanfield.transfer import at_learning_rate
+from theorysim.observables import axis
 from theorysim.problem.optimizer import SGD
 from theorysim.problem.training import Training
 from theorysim.problem.validation import fields_of, is_real, one_of, shown
 
 THEORIES = ("deep", "linear", "two_layer")
-SYMBOLS = {"gamma0": ("richness", r"\gamma_0"), "learning_rate": ("learning rate", r"\eta")}
 
 
 def sweep(
@@ -68,9 +67,7 @@ def sweep(
     each = [_at(training, name, number) for number in numbers]
     limit = partial(module.limit, seed=seed, **_sizes(module, each[len(each) // 2], size))
     parts = [limit(one).drop_vars("time") for one in each]
-    long_name, symbol = SYMBOLS[name]
-    axis = xr.DataArray(numbers, dims=name, name=name, attrs={"units": "1", "long_name": long_name, "symbol": symbol})
-    joined: xr.Dataset = xr.concat(parts, dim=axis, combine_attrs="drop_conflicts")
+    joined: xr.Dataset = xr.concat(parts, dim=axis(name, numbers), combine_attrs="drop_conflicts")
     return joined.assign_attrs(problem=training.to_json())
 
 
@@ -86,7 +83,7 @@ def _axis(gamma0: Iterable[float] | None, learning_rate: Iterable[float] | None)
 
 def _at(training: Training, name: str, number: float) -> Training:
     if name == "learning_rate":
-        return at_learning_rate(training, number)
+        return training.at_learning_rate(number)
     network = type(training.network)(**{**fields_of(training.network), "gamma0": number})
     return Training(**{**fields_of(training), "network": network})
 

@@ -32,10 +32,10 @@ from theorysim.meanfield.moment_curves import one_sample as one_sample
 from theorysim.meanfield.moments import affordable
 from theorysim.meanfield.optimum import optimum as optimum
 from theorysim.meanfield.restated import restated as restated
+from theorysim.observables import axis
 from theorysim.problem.optimizer import SGD
 from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.training import Training
-from theorysim.problem.validation import fields_of
 from theorysim.theory import Verdict
 
 Array = NDArray[np.float64]
@@ -156,7 +156,7 @@ def _swept(
     parts, kept, diverged = [], [], []
     for rate in rates:
         try:
-            found = one(at_learning_rate(training, rate))
+            found = one(training.at_learning_rate(rate))
         except FloatingPointError:
             diverged.append(rate)
             continue
@@ -165,18 +165,5 @@ def _swept(
         kept.append(rate)
     if not parts:
         raise FloatingPointError(f"{NAME}: training diverges at every learning rate from {min(rates):.3g}")
-    axis = xr.DataArray(kept, dims="learning_rate", name="learning_rate",
-                        attrs={"units": "1", "long_name": "learning rate", "symbol": r"\eta"})  # fmt: skip
-    joined = xr.concat(parts, dim=axis, combine_attrs="drop_conflicts")
+    joined = xr.concat(parts, dim=axis("learning_rate", kept), combine_attrs="drop_conflicts")
     return joined.assign_attrs(problem=training.to_json(), diverged=diverged)
-
-
-def at_learning_rate(training: Training, rate: float) -> Training:
-    """Return the same run with another learning rate; an array of step sizes is scaled as a whole."""
-    optimizer = training.optimizer
-    assert isinstance(optimizer, SGD)
-    schedule, own = optimizer.schedule, optimizer.learning_rate
-    if isinstance(schedule, tuple):
-        schedule = tuple(rate / own * step for step in schedule)
-    fields = fields_of(optimizer) | {"learning_rate": rate, "schedule": schedule}
-    return Training(**{**fields_of(training), "optimizer": SGD(**fields)})

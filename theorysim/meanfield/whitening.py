@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from theorysim.backend.random import POPULATIONS
 from theorysim.meanfield.deviation import Deviation, Rule
 from theorysim.solvers.gaussian_process import Rows, Span, directions, standard_normals
 
 Array = NDArray[np.float64]
-_FIRST_PURPOSE = 64  # purposes of the random numbers: one for each side of each matrix
 SPARE = 1 << 20  # numbers of directions that are drawn for an evaluation and forgotten
 
 
@@ -38,7 +38,7 @@ class Noise:
 
     def draw(self, place: int, rows: int, samples: int, first: int = 0) -> Array:
         """Return standard normals, shape (rows, samples), of one place of the network."""
-        purpose = _FIRST_PURPOSE + place
+        purpose = POPULATIONS + place
         return standard_normals((rows, samples), seed=self.seed, stream=self.stream, purpose=purpose, first=first)
 
 

@@ -233,6 +233,16 @@ class Training(Statement):
             optimizer = _frozen(optimizer, self.network.depth, self.network.widths[-1] / network.widths[-1])
         return Training(**{**fields_of(self), "network": network, "optimizer": optimizer})
 
+    def at_learning_rate(self, rate: float) -> Training:
+        """Return the run at another learning rate; an array of step sizes is scaled as a whole."""
+        optimizer = self.optimizer
+        if isinstance(optimizer, GradientFlow):
+            raise ProblemError("optimizer: `learning_rate` needs SGD, GD or Adam, got GradientFlow")
+        fields = fields_of(optimizer) | {"learning_rate": rate}
+        if isinstance(optimizer.schedule, tuple):
+            fields["schedule"] = tuple(rate / optimizer.learning_rate * step for step in optimizer.schedule)
+        return Training(**{**fields_of(self), "optimizer": type(optimizer)(**fields)})
+
     def describe(self) -> str:
         """Return the run in one line."""
         from theorysim.problem.describe import headline

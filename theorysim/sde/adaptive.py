@@ -45,8 +45,6 @@ __all__ = [
 Array = NDArray[np.float64]
 OBSERVABLES = ("mean", "covariance", "loss")
 SOURCES = ("Malladi2022",)
-PURPOSE = 202
-"""What random numbers are for (`backend.random`)."""
 SMALLEST_RATIO = 1.0
 """Noise over squared gradient, in every component, below which the equations do not describe the steps."""
 BEGINNING = 1e-13
@@ -223,7 +221,7 @@ def finite(run: Run, *, replicas: int, seed: int) -> xr.Dataset:
     for k in range(run.recorded[-1] + 1):
         if k in recorded:
             positions.append(state[0].T)
-        noise = random.normals(shape, seed=seed, stream=0, step=run.begin + k, purpose=PURPOSE) @ root.T
+        noise = random.normals(shape, seed=seed, stream=0, step=run.begin + k, purpose=random.ADAPTIVE) @ root.T
         with np.errstate(over="ignore", invalid="ignore"):
             state = step(run, run.begin + k, state, state[0] @ o.hessian - o.slope + noise)
     found = np.array(positions)

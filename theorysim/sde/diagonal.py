@@ -31,8 +31,6 @@ from theorysim.problem.validation import is_real, shown
 Array = NDArray[np.float64]
 OBSERVABLES = ("weights",)
 SOURCES = ("Woodworth2020", "Pesme2021")
-PURPOSE = 206
-"""What random numbers are for (`backend.random`)."""
 MOST_STEPS = 500
 
 
@@ -191,7 +189,7 @@ def sgd(
         for k in range(steps):
             residual = (u * u - v * v) @ data.T - target
             integral += learning_rate * (residual**2).sum(axis=1) / (4 * n)
-            rows = random.integers(n, replicas, seed=seed, stream=0, step=k, purpose=PURPOSE)
+            rows = random.integers(n, replicas, seed=seed, stream=0, step=k, purpose=random.DIAGONAL)
             push = learning_rate * data[rows] * residual[np.arange(replicas), rows][:, None]
             u, v = u * (1.0 - push), v * (1.0 + push)
             shrink += np.log1p(-push * push)

@@ -20,8 +20,6 @@ from theorysim.backend.random import (
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-# What the numbers are for (the fourth word of the counter): 201 is that of `moments`.
-GRADIENT, PROBES, LANGEVIN, LABELS, STABLE = 211, 212, 213, 214, 215
 SMALLEST_GROUP, LARGEST_GROUP = 16, 256
 _NUMBERS = 1 << 17
 """Numbers that a group of paths touches in one array: what stays in the caches of one core."""

@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 Key = dict[str, int]
 OBSERVABLES = ("mean", "covariance", "loss")
 SOURCES = ("Li2019", "Li2024")
-PURPOSE = 201
-"""What random numbers are for (`backend.random`)."""
 MOST_STEPS = 10_000_000
 
 
@@ -156,7 +154,10 @@ def finite(run: Run, *, replicas: int, seed: int) -> xr.Dataset:
         if step in recorded:
             positions.append((model.show @ states)[:d])
         x = (system.look @ states)[:d]
-        xi = [noise(x[:, r], {"seed": seed, "stream": r, "step": step, "purpose": PURPOSE}) for r in range(replicas)]
+        xi = [
+            noise(x[:, r], {"seed": seed, "stream": r, "step": step, "purpose": random.MOMENTS})
+            for r in range(replicas)
+        ]
         with np.errstate(over="ignore", invalid="ignore"):
             states = system.matrix @ states - system.kick @ np.array(xi).T
     found = np.array(positions)

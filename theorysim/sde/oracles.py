@@ -8,10 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from theorysim.backend.random import GRADIENT, LABELS
 from theorysim.errors import ProblemError
 from theorysim.finite.batches import Order, Rows, batch_order
 from theorysim.problem.validation import shown
-from theorysim.sde.draws import GRADIENT, LABELS, batch_rows, normal_rows, uniform_signs
+from theorysim.sde.draws import batch_rows, normal_rows, uniform_signs
 from theorysim.sde.finite_sums import FiniteSum, check_batch
 from theorysim.sde.functions import Function, sampled
 from theorysim.sde.objectives import Objective

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from theorysim.backend.random import LANGEVIN, PROBES, STABLE
 from theorysim.problem.optimizer import SGD, Adam
-from theorysim.sde.draws import LANGEVIN, PROBES, STABLE, normal_rows, stable_rows
+from theorysim.sde.draws import normal_rows, stable_rows
 from theorysim.sde.optimizers import (
     SGLD,
     SPSA,

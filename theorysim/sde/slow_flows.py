@@ -39,8 +39,6 @@ __all__ = [
 Array = NDArray[np.float64]
 OBSERVABLES = ("position",)
 SOURCES = ("Li2022", "Blanc2020", "Damian2021", "Gu2023")
-PURPOSE = 204
-"""What random numbers are for (`backend.random`): 204 samples, 205 signs of the labels."""
 
 
 def slow_spread(hessian: Array, covariance: Array, *, batch: int, workers: int = 1, local_time: float = 0.0) -> Array:
@@ -183,8 +181,10 @@ def _gradient(manifold: Manifold, w: Array, noise: float, batch: int, seed: int,
     shape = (len(w), batch)
     residual, jacobian = manifold.residual(w), np.asarray(manifold.jacobian(w))
     n = residual.shape[1]
-    rows = random.integers(n, len(w) * batch, seed=seed, stream=0, step=step, purpose=PURPOSE).reshape(shape)
-    coins = random.uniforms(shape, seed=seed, stream=0, step=step, purpose=PURPOSE + 1)
+    rows = random.integers(n, len(w) * batch, seed=seed, stream=0, step=step, purpose=random.SLOW_SAMPLES).reshape(
+        shape
+    )
+    coins = random.uniforms(shape, seed=seed, stream=0, step=step, purpose=random.SLOW_SIGNS)
     wrong = np.take_along_axis(residual, rows, axis=1) + noise * np.where(coins < 0.5, 1.0, -1.0)
     return np.asarray(np.einsum("rb,rbp->rp", wrong, np.take_along_axis(jacobian, rows[:, :, None], axis=1)) / batch)
 

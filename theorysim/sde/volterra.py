@@ -35,8 +35,6 @@ SOURCES = ("Paquette2021", "Paquette2022")
 DENSE = 1500
 """Modes up to which every one is kept."""
 BIN_RATIO, BIN_NODES = 1.5, 5
-PURPOSE = 203
-"""What random numbers are for (`backend.random`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +269,7 @@ def finite(
     with single_thread(), np.errstate(over="ignore", invalid="ignore"):
         for stop in np.round(moments * n).astype(int):
             for k in range(done, stop):
-                rows = random.integers(n, replicas, seed=seed, stream=0, step=k, purpose=PURPOSE)
+                rows = random.integers(n, replicas, seed=seed, stream=0, step=k, purpose=random.HOMOGENIZED)
                 residual = np.einsum("ri,ri->r", matrix[rows], x) - target[rows]
                 v = momentum * v - learning_rate * matrix[rows] * residual[:, None]
                 x = x + v

@@ -26,7 +26,6 @@ from theorysim.solvers.products import Product
 
 Array = NDArray[np.float64]
 
-_START, _PROBES = 101, 102  # what the random numbers are for
 _SPARE = 4  # columns of a block beyond the wanted pairs: they turn slow convergence of the last ones into fast
 _DEPENDENT = 1e-10  # part of a column that must be new
 _ROUNDING = 1e-13
@@ -93,7 +92,7 @@ def leading_pairs(
     """
     block = min(size, count + _SPARE)
     basis = min(size, max(4 * block + 32 if basis is None else basis, 2 * block))
-    start = random.normals((size, block), seed=seed, stream=0, purpose=_START)
+    start = random.normals((size, block), seed=seed, stream=0, purpose=random.LANCZOS_START)
     with single_thread():
         v = _new_directions(np.empty((size, 0)), start)
         av = product(v)
@@ -121,7 +120,7 @@ def _grown(product: Product, v: Array, av: Array, new: Array) -> tuple[Array, Ar
     room = len(v) - v.shape[1]
     added = _new_directions(v, new)[:, :room]
     if not added.shape[1]:
-        spare = random.normals((len(v), min(room, 2)), seed=0, stream=v.shape[1], purpose=_START)
+        spare = random.normals((len(v), min(room, 2)), seed=0, stream=v.shape[1], purpose=random.LANCZOS_START)
         added = _new_directions(v, spare)
     return np.hstack((v, added)), np.hstack((av, product(added)))
 
@@ -208,7 +207,7 @@ def lanczos_quadrature(
         Called with the fraction done.
     """
     steps = min(steps, size)
-    signs = random.uniforms((size, probes), seed=seed, stream=0, purpose=_PROBES)
+    signs = random.uniforms((size, probes), seed=seed, stream=0, purpose=random.LANCZOS_PROBES)
     v = np.where(signs < 0.5, -1.0, 1.0) / np.sqrt(size)
     before, beta = np.zeros_like(v), np.zeros(probes)
     diagonal, beside = np.zeros((probes, steps)), np.zeros((probes, steps))
