@@ -30,13 +30,13 @@ from theorysim.backend.linalg import single_thread
 from theorysim.equations.activations import Activation
 from theorysim.errors import ProblemError
 from theorysim.finite.initial import opened
-from theorysim.games.activations import Slopes, checked_proximal, named, potential, slopes
+from theorysim.games.activations import Slopes, checked_proximal, potential, slopes
+from theorysim.games.layers import Tying, checked_tying, layers_of
 from theorysim.games.pointwise import loops
-from theorysim.problem.validation import one_of, shown
+from theorysim.problem.validation import one_of
 from theorysim.solvers.variational_inequality import Inequality
 
 Array = NDArray[np.float64]
-Tying = Literal["cyclic", "equilibrium", "unrolled"]
 Units = Literal["layer", "unit"]
 _BOXES = {"relu": (0.0, np.inf), "hardtanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "linear": (-np.inf, np.inf)}
 
@@ -74,45 +74,13 @@ class NetworkGame:
     inputs: Any = None
 
     def __post_init__(self) -> None:
-        weights = tuple(_matrix(f"weights[{i}]", w) for i, w in enumerate(self.weights))
-        if not weights:
-            raise ProblemError("games.NetworkGame: `weights` must hold at least one layer, got none")
-        biases = (None,) * len(weights) if self.biases is None else tuple(self.biases)
-        names = [self.activations] if isinstance(self.activations, str | Activation) else list(self.activations)
-        names = names * len(weights) if len(names) == 1 else names
-        for name, given in (("biases", biases), ("activations", names)):
-            if len(given) != len(weights):
-                raise ProblemError(f"games.NetworkGame: `{name}` must hold {len(weights)}, got {len(given)}")
-        for field, known in (("tying", Tying), ("units", Units)):
-            if getattr(self, field) not in get_args(known):
-                raise ProblemError(f"games.NetworkGame: `{field}` {one_of(getattr(self, field), get_args(known))}")
-        object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "biases", tuple(_bias(i, b, len(weights[i])) for i, b in enumerate(biases)))
-        object.__setattr__(self, "activations", tuple(_activation(name) for name in names))
-        self._check_shapes()
-
-    def _check_shapes(self) -> None:
-        for i, (below, above) in enumerate(zip(self.weights, self.weights[1:], strict=False), start=1):
-            if above.shape[1] != below.shape[0]:
-                raise ProblemError(
-                    f"games.NetworkGame: `weights[{i}]` must have {below.shape[0]} columns, got shape {above.shape}"
-                )
-        fed = self.weights[0].shape[1]
-        if self.tying == "unrolled":
-            given = np.shape(self.inputs) if self.inputs is not None else None
-            if given != (fed,):
-                raise ProblemError(f"games.NetworkGame: `inputs` must have shape ({fed},) when unrolled, got {given}")
-            object.__setattr__(self, "inputs", _bias("inputs", self.inputs, fed))
-            return
-        if self.inputs is not None:
-            raise ProblemError(f"games.NetworkGame: `inputs` must be None when {self.tying}: the output is fed back")
-        if self.tying == "equilibrium" and len(self.weights) != 1:
-            raise ProblemError(f"games.NetworkGame: `weights` must hold one tied layer, got {len(self.weights)}")
-        if len(self.weights[-1]) != fed:
-            raise ProblemError(
-                f"games.NetworkGame: `weights` must feed {fed} outputs back as inputs, got {len(self.weights[-1])} "
-                '(for a feed-forward network: tying="unrolled" with `inputs`)'
-            )
+        stated = layers_of(self.weights, self.biases, self.activations)
+        inputs = checked_tying(stated.weights, self.tying, self.inputs)
+        if self.units not in get_args(Units):
+            raise ProblemError(f"games.NetworkGame: `units` {one_of(self.units, get_args(Units))}")
+        for name in ("weights", "biases", "activations"):
+            object.__setattr__(self, name, getattr(stated, name))
+        object.__setattr__(self, "inputs", inputs)
 
     @classmethod
     def from_layers(
@@ -298,26 +266,3 @@ class NetworkGame:
             f = potential(activation)
             each[part] += [f(float(y)) for y in place[part]]
         return np.array([each[player].sum() for player in self.players])
-
-
-def _activation(value: Any) -> Activation:
-    if isinstance(value, Activation):
-        return value
-    if isinstance(value, str):
-        return named(value)
-    raise ProblemError(f"games.NetworkGame: `activations` must be names or activations, got {shown(value)}")
-
-
-def _matrix(name: str, value: Any) -> Array:
-    array = np.array(value, dtype=float)
-    if array.ndim != 2 or 0 in array.shape or not np.all(np.isfinite(array)):
-        raise ProblemError(f"games.NetworkGame: `{name}` must be a finite matrix, got shape {array.shape}")
-    return array
-
-
-def _bias(which: int | str, value: Any, size: int) -> Array:
-    array = np.zeros(size) if value is None else np.array(value, dtype=float)
-    if array.shape != (size,) or not np.all(np.isfinite(array)):
-        name = which if isinstance(which, str) else f"biases[{which}]"
-        raise ProblemError(f"games.NetworkGame: `{name}` must hold {size} finite numbers, got shape {array.shape}")
-    return array
