@@ -174,7 +174,10 @@ def test_a_long_run_keeps_its_share_and_the_limit_can_stand_alone() -> None:
     start = Nearest("kernels.mlp", xr.Dataset(), None, share=0.5, distance=0.1)
     left = share - ts.kernels.mlp.price(long, share)
     assert prediction._budget(long, None) == share > left > 0.0
-    assert prediction._budget(long, start) == left
+    assert prediction._budget(long, start) == left and prediction._worth(long) == share
+    short = training()
+    assert prediction._worth(short) == prediction.LIMIT and prediction._budget(short, start) == prediction.BUDGET
+    assert prediction._budget(short, None) == prediction.BUDGET_ALONE
     plan = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=share)
     assert plan.seconds <= share
     nothing = planned(long, reach=5.0, limit_error=0.002, split=False, tolerance=0.01, budget=0.0)

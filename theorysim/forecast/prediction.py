@@ -39,8 +39,8 @@ from theorysim.theory import Verdict
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TOLERANCE = 0.01
-BUDGET, BUDGET_ALONE = 2.0, 5.0
-"""Seconds of two cores for twins, beside a limit and without."""
+LIMIT, BUDGET, BUDGET_ALONE = 2.0, 2.0, 5.0
+"""Seconds of two cores for a limit, for twins beside it, and for twins without."""
 LONG, SHARE = 30.0, 0.047
 """Seconds on two cores from which a training run is long, and the share of it that its forecast may cost."""
 LOST = 3.0
@@ -83,7 +83,7 @@ def forecast(
         If nothing can be said: depth/width too large, or training diverges. The nearest problem is named.
     """
     report = progress or (lambda fraction: None)
-    worth = _budget(training, None) * max(1.0, TOLERANCE / (tolerance or TOLERANCE)) ** 2
+    worth = _worth(training) * max(1.0, TOLERANCE / (tolerance or TOLERANCE)) ** 2
     verdicts = _verdicts(training, worth)
     report(0.1)
     start = nearest(training, verdicts, seed, tolerance)
@@ -156,6 +156,12 @@ def _twins(
     if plan.ladder and not twins:
         _refuse_unstable(training, start)
     return twins
+
+
+def _worth(training: Training) -> float:
+    """Return the seconds of two cores that a limit may cost before networks are cheaper."""
+    whole = seconds(training, training.network.widths[-1])
+    return SHARE * whole if whole > LONG else LIMIT
 
 
 def _budget(training: Training, start: Nearest | None) -> float:
