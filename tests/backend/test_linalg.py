@@ -56,3 +56,22 @@ def test_threads_are_restored_after_an_error() -> None:
     with pytest.raises(np.linalg.LinAlgError):
         linalg.cholesky(-np.eye(2))
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("kind", "near"), [(np.float64, 1e-13), (np.float32, 2e-5)])
+def test_products_with_half_of_a_symmetric_matrix(kind: type, near: float) -> None:
+    draws = random.normals((3, 90, 90), seed=1, stream=0, purpose=0)
+    s, u, b = (draws[0] + draws[0].T).astype(kind), draws[1].astype(kind), draws[2][:, :40].astype(kind)
+    scale = np.abs(s).sum()
+    np.testing.assert_allclose(linalg.turned_diagonal(u, s), np.diag(u @ s @ u.T), atol=near * scale)
+    half = b.T @ linalg.half_product(s, b)
+    np.testing.assert_allclose(half + half.T, b.T @ s @ b, atol=near * scale)
+    assert linalg.half_product(s, b).dtype == kind and linalg.turned_diagonal(u, s).dtype == kind
+
+
+@pytest.mark.parametrize("size", [1, 31, 64, 100])
+def test_the_lower_triangle_is_mirrored(size: int) -> None:
+    lower = np.tril(random.normals((size, size), seed=2, stream=0, purpose=0))
+    junk = np.triu(np.full((size, size), np.nan), 1)
+    mended = linalg.mirrored(lower + junk)
+    np.testing.assert_array_equal(mended, lower + np.tril(lower, -1).T)

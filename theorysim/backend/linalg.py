@@ -17,6 +17,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from theorysim.backend.compile import compiled
+
 Array = NDArray[np.float64]
 
 _lock = threading.Lock()
@@ -68,6 +70,37 @@ def eigh(a: Array) -> tuple[Array, Array]:
     with single_thread():
         w, u = scipy.linalg.eigh(a, driver="evd", check_finite=True)
     return w, u
+
+
+def turned_diagonal(u: Array, s: Array) -> Array:
+    """Return the diagonal of U S U^T, shape (n,), of a symmetric S, in its precision: half the products of U S."""
+    with single_thread():
+        half = _trmm(s)(1.0, s.T, u.T, lower=0)  # (U L)^T, L the lower triangle with the diagonal
+        return np.asarray(2.0 * np.einsum("ij,ij->j", half, u.T) - (u * u) @ np.diagonal(s))
+
+
+def half_product(s: Array, b: Array) -> Array:
+    """Return H B, shape (n, m), where H + H^T = S, S symmetric, H lower triangular: half the products of S B."""
+    with single_thread():
+        whole = _trmm(s)(1.0, s.T, b.T, side=1, lower=0)  # (L B)^T
+        return np.asarray(whole.T - 0.5 * np.diagonal(s)[:, None] * b)
+
+
+def _trmm(a: Array) -> Any:
+    """The product with a triangular matrix: f2py takes the transposes of arrays in C order without copies."""
+    return scipy.linalg.blas.dtrmm if a.dtype == np.float64 else scipy.linalg.blas.strmm
+
+
+@compiled
+def mirrored(a: Any) -> Any:
+    """Copy the lower triangle of a square matrix to the upper one, in place; a block at a time stays in the cache."""
+    size = len(a)
+    for top in range(0, size, 32):
+        for left in range(0, top + 32, 32):
+            for i in range(top, min(top + 32, size)):
+                for j in range(left, min(left + 32, i)):
+                    a[j, i] = a[i, j]
+    return a
 
 
 def cholesky(a: Array) -> Array:

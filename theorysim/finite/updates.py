@@ -80,6 +80,7 @@ class Descent:
         self.theta, self.rates, self.etas = flat(p), rates, etas
         self.momentum, self.nesterov = optimizer.momentum, optimizer.nesterov
         self.buffers = flat(p.zeros()) if optimizer.momentum else []
+        self.views: tuple[Parameters, list[Array]] | None = None
         self.penalties: Penalties | None = None
         if optimizer.weight_decay or optimizer.ridge:
             self.penalties = Penalties(p, rates, optimizer.weight_decay, kappa * optimizer.ridge)
@@ -87,7 +88,9 @@ class Descent:
 
     def __call__(self, step: int, gradients: Parameters) -> None:
         """Update the parameters with the gradients of `step`; spends the gradients."""
-        g = flat(gradients)
+        if self.views is None or self.views[0] is not gradients:  # the same arrays at every step of a run
+            self.views = gradients, flat(gradients)
+        g = self.views[1]
         if self.penalties is not None:
             self.penalties.add(g)
         if self.momentum:

@@ -107,7 +107,7 @@ def _controls(module: Any, training: Training, limit: xr.Dataset) -> Controls | 
     if propagate is None or training.network.initial_output == "subtracted":
         return None
     # single networks are propagated without batch noise, so their known mean is the one without it
-    quiet = module.propagated_mean(training)
+    quiet = module.propagated_mean(training, precision="single")
     known = {str(name): limit[name].values for name in limit} if quiet is None else quiet
 
     def controls(start: Array, start_test: Array) -> Mapping[str, Array]:

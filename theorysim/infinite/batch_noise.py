@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theorysim.backend.compile import body
 from theorysim.backend.foreach import foreach
-from theorysim.backend.linalg import single_thread
+from theorysim.backend.linalg import mirrored, single_thread
 from theorysim.equations.descent import replacement_noise, subset_noise
 from theorysim.infinite.ensemble import train_law
 from theorysim.infinite.filters import filter_of
 from theorysim.infinite.modes import Modes
+from theorysim.infinite.noise_steps import ROOM, row, row_at_once
 from theorysim.problem.optimizer import SGD
 
 Array = NDArray[np.float64]
@@ -87,6 +87,8 @@ class BatchNoise:
         self._start = np.ascontiguousarray(start[: self.keep, : self.keep])
         self._values = np.ascontiguousarray(self.modes.eigenvalues[: self.keep])
         self._vectors = np.ascontiguousarray(self.modes.vectors[:, : self.keep], self.kind)
+        self._used = self.modes.rounded() if self.kind is np.float32 else self.modes
+        self._pull = np.zeros_like(self.aa)
         self._node: Array | None = None
         self.seen: dict[int, Array] = {}
 
@@ -99,11 +101,11 @@ class BatchNoise:
     @property
     def covariance(self) -> Array:
         """The covariance of the dual coordinates, as precise as the products with it should be."""
-        return self.aa.astype(self.kind)
+        return np.asarray(mirrored(self.aa.astype(self.kind)))
 
     def second_moment(self, step: int) -> Array:
         """Return E r^2 of each training sample at a step, averaged over outputs, batch noise included."""
-        law = train_law(self.modes, self.residual(np.array([step], float))[0], self.target, self.covariance)
+        law = train_law(self._used, self.residual(np.array([step], float))[0], self.target, self.covariance)
         return np.mean((law.mean - self.target) ** 2, axis=1) + law.std**2  # type: ignore[no-any-return]
 
     def advance(self, first: int, last: int, stops: Steps) -> Iterator[tuple[int, Array]]:
@@ -111,6 +113,11 @@ class BatchNoise:
 
         V is predicted at the next node, and corrected once.
         """
+        inside = stops[(stops > first) & (stops < last)]
+        if last > first + 1 and not len(inside) and self._at_once(first, last):
+            self._leap(first, last)
+            yield from ((int(stop), self.covariance) for stop in stops)
+            return
         before = self._turned(first) if self._node is None else self._node
         after = before
         if last > first + 1:  # V at the first step is all that one step needs
@@ -125,10 +132,22 @@ class BatchNoise:
                 yield int(high), self.covariance
         self._node = self._turned(last) if last == first + 1 else after
 
+    def _leap(self, first: int, last: int) -> None:
+        """Move from node to node at once: the state is linear in V at the later node."""
+        before = self._turned(first) if self._node is None else self._node
+        self._block(first, last, (first, last), before, before)
+        self._node = self._turned(last)
+        self.aa += self._pull * (self._node - before)
+
     @property
     def _moved(self) -> tuple[Array, ...]:
         """The arrays that steps change: without momentum only one."""
         return (self.aa, self.au, self.ua, self.uu) if self.optimizer.momentum else (self.aa,)
+
+    def _at_once(self, first: int, last: int) -> bool:
+        """Whether the steps are equal, without momentum and ridge: they then cost the logarithm of their number."""
+        sizes = np.asarray(self.optimizer.step_sizes(self.total), float)[first:last]
+        return self.optimizer.momentum == 0.0 and self.optimizer.ridge == 0.0 and bool(np.all(sizes == sizes[0]))
 
     def _turned(self, step: int) -> Array:
         """Return V = U^T diag(second moment) U of the leading modes at a step."""
@@ -143,84 +162,16 @@ class BatchNoise:
         steps = np.arange(first, last, dtype=float)
         sizes = np.ascontiguousarray(np.asarray(opt.step_sizes(self.total), float)[first:last])
         lead, look = (1.0, opt.momentum) if opt.nesterov else (0.0, 1.0)
-        plain = opt.momentum == 0.0 and opt.ridge == 0.0 and bool(np.all(sizes == sizes[0]))
+        plain = self._at_once(first, last)
         left = np.ascontiguousarray(self.residual(steps[:1] if plain else steps, self.keep))
         span = 1.0 / (nodes[1] - nodes[0])
         numbers = (self.kappa, opt.ridge, opt.momentum, lead, look, self.strength, self.modes.samples,
                    (first - nodes[0]) * span, span)  # fmt: skip
-        state = (self.aa, self.au, self.ua, self.uu)
-        row = _row_at_once if plain else _row
-        foreach(row, self.keep, self._values, left, sizes, np.array(numbers), before, after, self._start, *state)
-
-
-@body(
-    "float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1],"
-    "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1]"
-)
-def _row(i, w, left, sizes, constants, before, after, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
-    """Carry the pairs (i, j <= i) through a block of steps; the inner loop over j is vectorised."""
-    kappa, ridge, momentum = constants[0], constants[1], constants[2]
-    lead, look, strength, samples = constants[3], constants[4], constants[5], constants[6]
-    place, span = constants[7], constants[8]
-    x = kappa * (w[i] + ridge)
-    for s in range(sizes.size):
-        total = sizes[s] * (lead + look)
-        slip = -sizes[s] * look * momentum
-        stay_x = 1.0 - total * x
-        for j in range(i + 1):
-            y = kappa * (w[j] + ridge)
-            stay_y = 1.0 - total * y
-            c_aa, c_au, c_ua, c_uu = aa[i, j], au[i, j], ua[i, j], uu[i, j]
-            turned = before[i, j] + (place + span * s) * (after[i, j] - before[i, j])
-            own = left[s, i] * left[s, j] * start[i, j] + w[i] * w[j] * c_aa
-            xi = kappa * kappa * strength * (samples * turned - own)
-            one_a, one_u = stay_y * c_aa + slip * c_au, stay_y * c_ua + slip * c_uu
-            two_a, two_u = y * c_aa + momentum * c_au, y * c_ua + momentum * c_uu
-            aa[i, j] = stay_x * one_a + slip * one_u + total * total * xi
-            au[i, j] = stay_x * two_a + slip * two_u - total * xi
-            ua[i, j] = x * one_a + momentum * one_u - total * xi
-            uu[i, j] = x * two_a + momentum * two_u + xi
-    for j in range(i):
-        aa[j, i] = aa[i, j]
-
-
-@body(
-    "float64[::1], float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1],"
-    "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1]"
-)
-def _row_at_once(i, w, left, sizes, constants, before, after, start, aa, au, ua, uu):  # type: ignore[no-untyped-def]
-    """Carry the pairs (i, j <= i) through a block of equal steps without momentum and ridge, by doubling.
-
-    n steps give aa_n = g^n aa + c (V a_n + V' b_n) - d c_n, where a_n, b_n, c_n are sums of n terms, and those of
-    2n steps follow from those of n: the cost is the logarithm of the number of steps. All terms of a sum have one
-    sign in a stable run, so no digits are lost.
-    """
-    kappa, strength, samples, place, span = constants[0], constants[5], constants[6], constants[7], constants[8]
-    eta, n = sizes[0], sizes.size
-    x = 1.0 - eta * kappa * w[i]
-    gain = eta * eta * kappa * kappa * strength
-    top = 1
-    while 2 * top <= n:
-        top *= 2
-    for j in range(i + 1):
-        one_m = x * (1.0 - eta * kappa * w[j])
-        one_g = one_m - gain * w[i] * w[j]
-        g, m, a, b, c = one_g, one_m, 1.0, 0.0, 1.0
-        done, bit = 1.0, top // 2
-        while bit > 0:
-            b += g * b + done * a
-            c *= g + m
-            a += g * a
-            g, m, done = g * g, m * m, 2.0 * done
-            if n & bit:
-                a, b, c = one_g * a + 1.0, one_g * b + done, one_g * c + m
-                g, m, done = g * one_g, m * one_m, done + 1.0
-            bit //= 2
-        own = left[0, i] * left[0, j] * start[i, j]
-        change = after[i, j] - before[i, j]
-        turned = (before[i, j] + place * change) * a + span * change * b
-        aa[i, j] = g * aa[i, j] + gain * (samples * turned - own * c)
-        aa[j, i] = aa[i, j]
+        given = (self._values, left, sizes, np.array(numbers), before, after, self._start)
+        if plain:
+            foreach(row_at_once, self.keep, *given, np.empty((self.keep, ROOM)), self.aa, self._pull)
+        else:
+            foreach(row, self.keep, *given, self.aa, self.au, self.ua, self.uu)
 
 
 def nodes_of(noise: BatchNoise, recorded: Steps) -> Steps:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theorysim.backend import random
-from theorysim.backend.linalg import single_thread
+from theorysim.backend.linalg import half_product, single_thread
 from theorysim.infinite.accuracy import decided_accuracy, gaussian_accuracy
 from theorysim.infinite.batch_noise import NEGLECTED, NODE_ERROR, noise_covariances
 from theorysim.infinite.ensemble import Gaussian, loss_moments, paths, reached, test_law, train_law
@@ -119,8 +119,7 @@ def mean_curves(modes: Modes, run: Run) -> dict[str, Array]:
     response = filter_of(run.optimizer, modes.eigenvalues, run.kappa, run.recorded, run.total)
     residual = response.residual(modes.eigenvalues, run.optimizer.ridge)
     outputs = run.target.shape[1]
-    with single_thread():
-        wanted = modes.vectors.T @ run.target
+    wanted = modes.turned(run.target)
     start = np.sum(wanted**2, axis=1) + outputs * np.diagonal(modes.prior)
     answer = {"train_loss": residual**2 @ start / (2 * run.target.size)}
     if not len(run.test_target):
@@ -129,9 +128,9 @@ def mean_curves(modes: Modes, run: Run) -> dict[str, Array]:
     for moved in response.moved:
         reach = reached(moved, modes)
         with single_thread():
-            mean = reach.T @ wanted
-            change = np.sum(reach * (modes.prior @ reach - 2 * modes.prior_cross), axis=0)
-        variance = np.maximum(np.diagonal(modes.prior_test) + change, 0.0)
+            mean = (reach.T @ wanted).astype(float)
+            change = 2 * np.sum(reach * (half_product(modes.prior, reach) - modes.prior_cross), axis=0)
+        variance = np.maximum(np.diagonal(modes.prior_test) + change, 0.0).astype(float)
         loss.append((np.sum((mean - run.test_target) ** 2) + outputs * np.sum(variance)) / (2 * mean.size))
         if run.test_classes is not None:
             accuracy.append(gaussian_accuracy(mean, np.sqrt(variance), run.test_classes))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theorysim.backend.linalg import single_thread
+from theorysim.backend.linalg import half_product, single_thread, turned_diagonal
 from theorysim.infinite.filters import Filter
 from theorysim.infinite.modes import Modes
 
@@ -77,7 +77,7 @@ def train_law(
     moment : ndarray, shape (P,), optional
         E (f - y)^2 of each sample, mean over outputs, where it is known: the spread then costs no products.
     """
-    bias = -left[:, None] * (modes.vectors.T @ target)
+    bias = -left[:, None] * modes.turned(target)
     inside = _scaled(modes.prior.astype(modes.prior.dtype if noise is None else noise.dtype), left)
     added = 0.0
     if noise is not None:
@@ -86,11 +86,11 @@ def train_law(
         added = float(np.trace(batches, dtype=float))
     vectors = modes.vectors.astype(inside.dtype, copy=False)
     with single_thread():
-        mean = target + modes.vectors @ bias
+        mean = target + modes.vectors @ bias.astype(modes.vectors.dtype, copy=False)
         if moment is not None:
             variance = moment - np.mean((mean - target) ** 2, axis=1)
             return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0)), added)
-        variance = np.einsum("ij,ij->i", vectors @ inside, vectors, dtype=inside.dtype)
+        variance = turned_diagonal(vectors, inside)
     return Gaussian(bias, inside, mean, np.sqrt(np.maximum(variance, 0.0).astype(float)), added)
 
 
@@ -116,14 +116,15 @@ def test_law(modes: Modes, moved: Array, target: Array, test_target: Array, nois
     """
     reach, added = reached(moved, modes), 0.0
     with single_thread():
-        mean = reach.T @ (modes.vectors.T @ target)
-        half = reach.T @ (0.5 * (modes.prior @ reach) - modes.prior_cross)
-        covariance = modes.prior_test + half + half.T
+        mean = (reach.T @ modes.turned(target)).astype(float)
+        inside = _scaled(modes.prior.copy(), moved)
         if noise is not None:
-            top = modes.cross[: len(noise)].astype(noise.dtype, copy=False)
-            batches = top.T @ (noise @ top)
-            covariance += batches
-            added = float(np.trace(batches, dtype=float))
+            inside[: len(noise), : len(noise)] += noise
+            added = float(np.sum(noise * modes.overlap[: len(noise), : len(noise)], dtype=float))
+        half = modes.cross.T @ (
+            half_product(inside, modes.cross) - moved.astype(inside.dtype)[:, None] * modes.prior_cross
+        )
+        covariance = modes.prior_test + half + half.T
     variance = np.maximum(np.diagonal(covariance), 0.0)
     return Gaussian(mean - test_target, covariance, mean, np.sqrt(variance), added)
 

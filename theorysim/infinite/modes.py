@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,17 @@ class Modes:
     def samples(self) -> int:
         """Number P of training samples."""
         return len(self.eigenvalues)
+
+    @cached_property
+    def overlap(self) -> Array:
+        """Sum over test samples of products of two modes, (P, P): cross cross^T."""
+        with single_thread():
+            return np.asarray(self.cross @ self.cross.T)
+
+    def turned(self, a: Array) -> Array:
+        """Return U^T a of shape (P, C) in the precision of U."""
+        with single_thread():
+            return np.asarray(self.vectors.T @ a.astype(self.vectors.dtype, copy=False))
 
     def rounded(self) -> Modes:
         """Return the same learner with matrices in single precision: eigenvalues keep theirs."""
