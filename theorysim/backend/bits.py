@@ -1,4 +1,4 @@
-"""Machine instructions for the CPU and CUDA: the bits of a float64, back, and fused multiply-adds.
+"""Machine instructions for the CPU and CUDA: the bits of a float64, back, fused multiply-adds; width of vectors.
 
 Without a compiler (``NUMBA_DISABLE_JIT=1``, as CUDA's simulator wants it) they are plain Python, where a multiply-add
 rounds twice.
@@ -31,6 +31,8 @@ if config.DISABLE_JIT:
         for c in reversed(coefficients):
             total = total * x + c
         return total
+
+    def wide_vectors() -> None: ...
 
 else:
 
@@ -80,7 +82,21 @@ else:
             total = builder.fma(total, x, coefficient)
         return total
 
-    for _instruction in (bits_from_float, float_from_bits, fma, polynomial):
+    @intrinsic  # type: ignore[untyped-decorator]
+    def wide_vectors(typingctx: Any) -> Any:
+        """Let the loops of the function that calls this use the widest vectors of the machine; same bits.
+
+        Compilers keep to 256 bits where 512 might lower the clock: too careful for loops of arithmetic alone.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            # past the list of names that llvmlite knows: LLVM takes pairs of strings too
+            set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+            return context.get_dummy_value()
+
+        return types.void(), generate
+
+    for _instruction in (bits_from_float, float_from_bits, fma, polynomial, wide_vectors):
         # As for compiled functions: closures over what calls them hit the cache only if their identity is stable.
         if hasattr(_instruction, "_set_uuid"):
             _instruction._set_uuid(f"theorysim-{fingerprint(_instruction)}")

@@ -20,7 +20,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from theorysim.backend.bits import float_from_bits
+from theorysim.backend.bits import float_from_bits, wide_vectors
 from theorysim.backend.compile import body, compiled
 from theorysim.backend.exponential import log
 from theorysim.backend.trigonometry import sincos_turns
@@ -34,7 +34,8 @@ LANCZOS_START, LANCZOS_PROBES, SOBOL_SHIFT = 101, 102, 103
 MOMENTS, ADAPTIVE, HOMOGENIZED, DIAGONAL = 201, 202, 203, 206  # steps beside their theories
 SLOW_SAMPLES, SLOW_SIGNS = 204, 205
 GRADIENT, PROBES, LANGEVIN, LABELS, STABLE = 211, 212, 213, 214, 215  # runs of optimizers
-GAME_STARTS, GAME_WEIGHTS, GAME_CLIENTS = 301, 302, 303
+GAME_STARTS, GAME_WEIGHTS, GAME_CLIENTS, GAME_PLAYS, GAME_AGENTS = 301, 302, 303, 304, 305
+BANDIT_ARMS, BANDIT_PULLS, BANDIT_BELIEFS, EPISODES = 311, 312, 313, 314
 
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
@@ -88,6 +89,7 @@ def normal_pair(block: Any, stream: Any, step: Any, purpose: Any, k0: Any, k1: A
 @compiled
 def uniforms_of_blocks(out: Any, block: int, stream: Any, step: Any, purpose: Any, k0: Any, k1: Any) -> None:
     """Fill a one-dimensional `out` with the uniforms of the blocks `block`, `block` + 1, ..."""
+    wide_vectors()
     pairs = out.size // 2
     for b in range(pairs):
         out[2 * b], out[2 * b + 1] = uniform_pair(np.uint64(block + b), stream, step, purpose, k0, k1)
@@ -98,6 +100,7 @@ def uniforms_of_blocks(out: Any, block: int, stream: Any, step: Any, purpose: An
 @compiled
 def normals_of_blocks(out: Any, block: int, stream: Any, step: Any, purpose: Any, k0: Any, k1: Any) -> None:
     """Fill a one-dimensional `out` with the normals of the blocks `block`, `block` + 1, ..."""
+    wide_vectors()
     pairs = out.size // 2
     for b in range(pairs):
         out[2 * b], out[2 * b + 1] = normal_pair(np.uint64(block + b), stream, step, purpose, k0, k1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from theorysim.backend.bits import wide_vectors
 from theorysim.backend.compile import body, compiled
 from theorysim.solvers.sde import scalar_steps, vector_steps
 from theorysim.solvers.sde.additive_steps import mix
@@ -39,6 +40,7 @@ def one_component(code: tuple[Any, ...], scheme: str, law: str) -> Any:
         begin: int, end: int, lanes: int, path: int, t: float, h: float, root: float, alpha: float, first: int,
         steps: int, anew: bool, k0: Any, k1: Any, x: Any, noise: Any, constants: Any,
     ) -> None:  # fmt: skip
+        wide_vectors()
         for i in range(begin, end):
             lo, hi = i * lanes, i * lanes + lanes
             mine = x[lo:hi]
@@ -93,6 +95,7 @@ def _additive_components(pieces: vector_steps.Parts, scheme: str, law: str) -> A
         steps: int, anew: bool, k0: Any, k1: Any, x: Any, noise: Any, moves: Any, constants: Any, rows: Any,
         squares: Any, matrices: Any,
     ) -> None:  # fmt: skip
+        wide_vectors()
         for i in range(begin, end):
             lo, hi = i * lanes, i * lanes + lanes
             for s in range(first, first + steps):

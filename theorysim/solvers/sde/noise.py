@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theorysim.backend.bits import wide_vectors
 from theorysim.backend.compile import body, compiled
 from theorysim.backend.exponential import exp, log
 from theorysim.backend.random import INCREMENTS, STARTS, counters, normal_pair, normals_of_blocks, philox, uniform_pair
@@ -108,6 +109,7 @@ def filling(law: str) -> Any:
 
     @compiled
     def fill(out: Any, lo: int, hi: int, path: Any, chunk: Any, skip: int, alpha: float, k0: Any, k1: Any) -> None:
+        wide_vectors()
         first, word = np.uint64(path + lo), np.uint64(chunk)
         for j in range(out.shape[1]):
             block = np.uint64(skip + j)
@@ -126,6 +128,7 @@ def rows(law: str) -> Any:
 
     @compiled
     def fill(out: Any, path: Any, chunk: Any, alpha: float, k0: Any, k1: Any) -> None:
+        wide_vectors()
         word = np.uint64(chunk)
         for p in range(out.shape[1]):
             stream = np.uint64(path + p)
