@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import tests.backend.grids
+import tests.games.population_grids
 import tests.infinite.kernel_grids
 import tests.meanfield.march_grids
 import tests.solvers.sde.sde_grids  # noqa: F401

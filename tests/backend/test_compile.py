@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 import theorysim
+from theorysim.backend.bits import wide_vectors
 from theorysim.backend.compile import body, cache_folder, cache_root, compiled, user_function
+from theorysim.backend.exponential import exp
 from theorysim.backend.fingerprint import fingerprint, sources_digest
 
 ROOT = Path(theorysim.__file__).parents[1]
@@ -286,3 +288,25 @@ def test_only_the_backend_compiles() -> None:
             assert not re.search(r"\bn?jit\(|@(numba\.)?n?jit\b|import n?jit\b", text.replace("cuda.jit(", "")), path
         if path.name != "cuda.py":
             assert not re.search(r"numba\.cuda|from numba import .*\bcuda\b", text.replace("``numba.cuda``", "")), path
+
+
+@compiled
+def _narrow(x: Any, out: Any) -> None:
+    for i in range(x.size):
+        out[i] = exp(x[i]) * x[i] + 1.0 / (1.0 + x[i] * x[i])
+
+
+@compiled
+def _wide(x: Any, out: Any) -> None:
+    wide_vectors()
+    for i in range(x.size):
+        out[i] = exp(x[i]) * x[i] + 1.0 / (1.0 + x[i] * x[i])
+
+
+def test_wide_vectors_change_no_bit() -> None:
+    x = np.linspace(-3.0, 3.0, 1003)
+    narrow, wide = np.empty_like(x), np.empty_like(x)
+    _narrow(x, narrow)
+    _wide(x, wide)
+    np.testing.assert_array_equal(narrow, wide)
+    assert '"prefer-vector-width"="512"' in next(iter(_wide.inspect_llvm().values()))
