@@ -169,6 +169,36 @@ def sde(
 
 
 @app.command
+def game(file: Problem = None, /, *, seed: int = 0, output: str | None = None, quiet: bool = False) -> None:
+    """Certify and solve a network as a game, list equilibria of a matrix game, or simulate those who play.
+
+    Parameters
+    ----------
+    seed
+        Seed of random dynamics, or of the networks trained.
+    output
+        Stem of the files written. Default: the name of FILE.
+    quiet
+        Show no progress.
+    """
+    from theorysim import report, store
+    from theorysim.games import document
+    from theorysim.plot import plot_steps, save
+    from theorysim.progress import bar
+
+    stated = document.read(file) if file else document.from_toml(files("theorysim").joinpath("game.toml").read_text())
+    with bar("playing", quiet) as progress:
+        found = stated.answers(seed, progress)
+    stem, saved = output or (file.stem if file else "relu-game"), []
+    for name, result in found.items():
+        print(name, report.result_text(result), sep="\n\n", end="\n\n\n")
+        saved.append(store.save(result, f"{stem}-{name}.nc"))
+        if "step" in result.dims:
+            saved.append(save(plot_steps(result), f"{stem}-{name}.svg"))
+    print(_saved(saved), f"again: {_again('game', file, seed)}", sep="   ")
+
+
+@app.command
 def theories() -> None:
     """List every theory: its limit, where it is valid, its error, its sources."""
     from theorysim import report

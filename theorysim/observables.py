@@ -32,6 +32,7 @@ class Observable:
 _TABLE = (
     Observable("loss", "1", "objective", r"f"),
     Observable("position", "1", "parameters", r"x", ("step", "component")),
+    Observable("share", "1", "share of a strategy", r"x", ("step", "strategy")),
     Observable("train_loss", "1", "training loss", r"\mathcal{L}_\mathrm{train}"),
     Observable("test_loss", "1", "test loss", r"\mathcal{L}_\mathrm{test}"),
     Observable("train_accuracy", "1", "training accuracy of one network", r"a_\mathrm{train}"),
@@ -58,6 +59,13 @@ _TABLE = (
                r"\mathrm{Cov}\,f", ("step", "sample", "sample_other")),
     Observable("test_covariance", "1", "covariance of each output between test samples",
                r"\mathrm{Cov}\,f_*", ("step", "test_sample", "test_sample_other")),
+    Observable("regret", "1", "regret", r"R"),
+    Observable("best_pulls", "1", "pulls of the best arm", r"n_*"),
+    Observable("payoff", "1", "payoff of the descending side to the ascending one", r"\ell"),
+    Observable("particle_mean", "1", "mean over the particles of a side", r"\bar z", ("step", "component")),
+    Observable("particle_variance", "1", "variance over the particles of a side", r"s^2", ("step", "component")),
+    Observable("square_distance", "1", "squared distance from the equilibrium", r"|z-z_*|^2"),
+    Observable("harmonic", "1", "mean harmonic of the particles", r"\langle\varphi\rangle", ("step", "component")),
 )  # fmt: skip
 OBSERVABLES: Mapping[str, Observable] = {row.name: row for row in _TABLE}
 

@@ -55,6 +55,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
 _LOSSES = ("train_loss", "test_loss", "loss")
 _MOST_LINES = 16  # of single runs
 _LABELS = {"ensemble": "mean predictor", "loss": "equation"}
+_GAMES = (("residual", "distance", "bound"), ("share",), ("kappa", "balanced_kappa"), ("one_pass", "distance"))
 _ACCURACIES = ("train_accuracy", "test_accuracy", "ensemble_accuracy")
 
 
@@ -115,6 +116,38 @@ def plot(forecast: xr.Dataset, trained: xr.Dataset | None = None) -> Figure:
             for name in names:
                 curve(ax, forecast, name, trained)
             _finish(ax, forecast, names)
+    return figure
+
+
+def plot_steps(result: xr.Dataset) -> Figure:
+    """Draw what a game's run is made of against steps, a panel for each kind: residuals, shares, shares of rotation.
+
+    Several members or networks are thin lines.
+
+    Raises
+    ------
+    ProblemError
+        If `result` has nothing over ``step``.
+    """
+    panels = [[n for n in row if n in result] for row in _GAMES if row[0] in result]
+    if not panels:
+        raise ProblemError("plot: `result` must hold a residual, shares or kappa over step")
+    with house_style():
+        figure = Figure(figsize=(3.5 * len(panels), 2.7), layout="constrained")
+        for ax, names in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for colour, name in zip(("loss", "test", "ensemble", "plain"), names, strict=False):
+                shares = name == "share"
+                rows = result[name].transpose("step", ...).values.reshape(result.sizes["step"], -1)
+                rows = rows if shares else np.where(rows > 0.0, rows, np.nan)  # zeros have no place on a log axis
+                ax.plot(result["step"].values, rows[:, :_MOST_LINES], linewidth=0.8 if rows.shape[1] > 1 else None,
+                        color=None if shares else COLOURS[colour])  # fmt: skip
+                ax.plot([], [], color=COLOURS[colour], label=name.replace("_", " "))
+            ax.set(xlabel="step", yscale="linear" if names[0] == "share" else "log")
+            ax.grid(axis="y", color=COLOURS["grid"], linewidth=0.4)
+            if names[0] != "share":
+                ax.legend()
+            else:
+                ax.set_ylabel("share")
     return figure
 
 

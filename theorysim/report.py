@@ -128,6 +128,48 @@ def equation_table(equation: xr.Dataset, algorithm: xr.Dataset) -> str:
     return _aligned(rows, right=1)
 
 
+def result_text(result: xr.Dataset) -> str:
+    """Return a result of any kind as tables, one for each set of dimensions, then what it notes in words and numbers.
+
+    Long dimensions are thinned; what has more than one wide dimension is left to the file.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, variable in result.data_vars.items():
+        groups.setdefault(tuple(map(str, variable.dims)), []).append(str(name))
+    blocks = [_table_of(result, dims, names) for dims, names in groups.items()]
+    notes = [[key.replace("_", " "), _cell(value)] for key, value in result.attrs.items() if _worth_saying(key, value)]
+    return "\n\n".join(block for block in (*blocks, _aligned(notes) if notes else "") if block)
+
+
+_WIDE, _SILENT = 8, ("problem", "theory", "device", "seed")
+
+
+def _table_of(result: xr.Dataset, dims: tuple[str, ...], names: Sequence[str]) -> str:
+    if not dims:
+        return _aligned([[str(result[name].attrs.get("long_name", name.replace("_", " "))), _cell(result[name].item())]
+                         for name in names])  # fmt: skip
+    if len(dims) > 2 or (len(dims) == 2 and result.sizes[dims[1]] > _WIDE):
+        return ""
+    heads, columns = [dims[0].replace("_", " ")], [result[dims[0]].values]
+    for name in names:
+        values = result[name].values
+        wide = [values] if len(dims) == 1 else list(values.T)
+        marks = [] if len(dims) == 1 else result[dims[1]].values.tolist()
+        labels = [f" {mark}" for mark in (marks if len(set(marks)) == len(marks) else range(len(marks)))] or [""]
+        heads += [name.replace("_", " ") + label for label in labels]
+        columns += wide
+    kept = chosen_rows(len(columns[0]), _WIDE if dims[0] == "step" else 2 * _WIDE)
+    return _aligned([heads, *([_cell(column[i].item()) for column in columns] for i in kept)])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _worth_saying(key: str, value: Any) -> bool:
+    return key not in _SILENT and value != "" and not (isinstance(value, float) and math.isnan(value))
+
+
 def comparison_summary(comparison: xr.Dataset) -> str:
     """Return one line an observable: root mean square z and the relative difference of the means."""
     rows = [["", "rms z", "largest |z|", "difference: median", "at the end"]]

@@ -166,9 +166,12 @@ def checked_payoffs(payoffs: Sequence[Any]) -> list[Array]:
     Raises
     ------
     ProblemError
-        If they are not finite, or shapes differ.
+        If they are no tables of numbers, not finite, or shapes differ.
     """
-    tables = [np.array(table, float) for table in payoffs]
+    try:
+        tables = [np.array(table, float) for table in payoffs]
+    except (TypeError, ValueError):
+        raise ProblemError("games: `payoffs` must be tables of numbers, rows of one length") from None
     shapes = {table.shape for table in tables}
     if not tables or len(shapes) != 1 or tables[0].ndim != len(tables) or 0 in tables[0].shape:
         raise ProblemError(f"games: `payoffs` must be one table for each player, an axis each, got {sorted(shapes)}")

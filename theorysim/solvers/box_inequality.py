@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theorysim.backend.bits import wide_vectors
 from theorysim.backend.compile import body, compiled
 from theorysim.backend.order import larger, smaller
 
@@ -23,6 +24,7 @@ CODES = {"forward-backward": 0, "extragradient": 1, "tseng": 2, "optimistic": 3}
 @compiled(reassociate=True)
 def _product(matrix: Any, shift: Any, z: Any, out: Any) -> None:
     """out <- M z + q, four rows at once: four independent sums, and z is read once for them."""
+    wide_vectors()
     n = z.shape[0]
     whole = n - n % 4
     for i in range(0, whole, 4):
@@ -48,6 +50,24 @@ def _inside(v: float, low: float, high: float) -> float:
     return smaller(larger(v, low), high)
 
 
+@compiled(reassociate=True)
+def _gap(z: Any, now: Any, low: Any, high: Any) -> Any:
+    """Return the squares of the natural residual and of z."""
+    gap, size = 0.0, 0.0
+    for i in range(z.shape[0]):
+        miss = z[i] - _inside(z[i] - now[i], low[i], high[i])
+        gap += miss * miss
+        size += z[i] * z[i]
+    return gap, size
+
+
+@compiled
+def _moved(z: Any, a: float, slope: Any, low: Any, high: Any, out: Any) -> None:
+    """out <- the projection of z - a slope."""
+    for i in range(z.shape[0]):
+        out[i] = _inside(z[i] - a * slope[i], low[i], high[i])
+
+
 @compiled
 def _march(
     code: int, matrix: Any, shift: Any, low: Any, high: Any, a: float, steps: int, tolerance: float, most: float,
@@ -58,33 +78,24 @@ def _march(
     now, before, y, there = work[0], work[1], work[2], work[3]
     for k in range(steps + 1):
         _product(matrix, shift, z, now)
-        gap, size = 0.0, 0.0
-        for i in range(n):
-            miss = z[i] - _inside(z[i] - now[i], low[i], high[i])
-            gap += miss * miss
-            size += z[i] * z[i]
-            if k == 0:
-                before[i] = now[i]
+        gap, size = _gap(z, now, low, high)
         residual[k] = gap**0.5
         if k < path.shape[0]:
-            for i in range(n):
-                path[k, i] = z[i]
+            path[k] = z
         if k == steps or residual[k] <= tolerance or not size <= most * most:
             return k
-        if code == 0 or code == 3:
+        if code == 3:
             for i in range(n):
-                slope = now[i] if code == 0 else 2.0 * now[i] - before[i]
+                there[i] = now[i] if k == 0 else 2.0 * now[i] - before[i]
                 before[i] = now[i]
-                z[i] = _inside(z[i] - a * slope, low[i], high[i])
-            continue
-        for i in range(n):
-            y[i] = _inside(z[i] - a * now[i], low[i], high[i])
-        _product(matrix, shift, y, there)
-        for i in range(n):
-            if code == 1:
-                z[i] = _inside(z[i] - a * there[i], low[i], high[i])
-            else:
+        elif code != 0:
+            _moved(z, a, now, low, high, y)
+            _product(matrix, shift, y, there)
+        if code == 2:
+            for i in range(n):
                 z[i] = y[i] - a * (there[i] - now[i])
+        else:
+            _moved(z, a, now if code == 0 else there, low, high, z)
     return steps
 
 
