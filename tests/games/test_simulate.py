@@ -243,3 +243,22 @@ def test_adaptive_steps_give_up() -> None:
     game = PopulationGame(payoffs=1e9 * rock_paper_scissors().matrix)
     with pytest.raises((NotConverged, FloatingPointError)):
         simulate(game, "replicator", START, steps=1, step=1.0, method="adaptive")
+
+
+def test_time_in_place_of_steps() -> None:
+    """The last step ends at the time; MatrixGame plays a population for each player."""
+    pennies = MatrixGame(([[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]))
+    start = [[0.5, 0.5], [0.25, 0.75]]
+    timed = simulate(pennies, "replicator", start=start, time=2.0)
+    counted = simulate(pennies, "replicator", start, steps=200, step=0.01)
+    np.testing.assert_array_equal(timed["share"], counted["share"])
+    uneven = simulate(pennies, "replicator", start, time=1.0, step=0.3)
+    assert uneven.sizes["step"] == 4 and float(uneven["time"][-1]) == pytest.approx(1.0, abs=1e-15)
+    for dynamics, more, message in (
+        ("fictitious-play", {"time": 1.0}, "`time` must be given for flows only"),
+        ("replicator", {"time": 1.0, "steps": 3}, "in place of `steps`"),
+        ("replicator", {"time": -1.0}, "`time` must be a positive number"),
+        ("replicator", {"time": 1.0, "step": np.nan}, "`step` must be a positive number"),
+    ):
+        with pytest.raises(ProblemError, match=message):
+            simulate(pennies, dynamics, start, **more)

@@ -6,7 +6,7 @@
              kind = "matrix": payoffs, one table for each player
              kind = "population": payoffs, a matrix for one population or two tables for two
 [solve]      of a network: method, start, step, relaxation, steps, tolerance (see `games.solve`)
-[simulate]   of the others: dynamics, start, steps, step, method, noise, record, ... (see `games.simulate`)
+[simulate]   of the others: dynamics, start, steps or time, step, method, noise, record, ... (see `games.simulate`)
 
 A document with [data], [network], [optimizer], [training] is a training run whose output is fed back
 (`games.along_training`): outputs as many as inputs.
@@ -76,7 +76,7 @@ class Stated:
             return self._of_network(self.game)
         found = _equilibria(self.game) if isinstance(self.game, MatrixGame) else {}
         if self.settings:
-            rows = {"record": _evenly(self.settings["steps"]), "seed": seed, "progress": progress}
+            rows = {"record": _evenly(self.settings.get("steps")), "seed": seed, "progress": progress}
             found["run"] = simulate(self.game, **(rows | self.settings))
         return found
 
@@ -183,7 +183,7 @@ def _arguments(section: str, function: Callable[..., Any], content: Mapping[str,
     fields = content.get(section, {})
     known = [name for name in inspect.signature(function).parameters if name not in ("game", "progress", "device")]
     _check_keys(section, fields, known)
-    needed = ("dynamics", "start", "steps") if section == "simulate" and fields else ()
+    needed = ("dynamics", "start") if section == "simulate" and fields else ()
     for key in needed:
         if key not in fields:
             raise ProblemError(f"{section}: `{key}` must be given")

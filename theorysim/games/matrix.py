@@ -24,7 +24,7 @@ from theorysim.games.residuals import checked_payoffs, nash_conv
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MatrixGame:
     """A game in normal form.
 

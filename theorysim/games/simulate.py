@@ -38,16 +38,18 @@ Array = NDArray[np.float64]
 Report = Callable[[float], None]
 METHODS = ("rk4", "euler", "adaptive")
 """Methods for flows."""
+_STEP = 0.01
+"""Of a flow whose `time` is given without a step."""
 _OUTSIDE = 1e-6  # how far below 0 rounding and a good step can take a share
 _MOST_NUMBERS = 200_000_000
 
 
 def simulate(
-    game: PopulationGame | MatrixGame | VariationalInequality, dynamics: str, start: Any, *, steps: int,
-    step: float | None = None, method: str = "rk4", record: Sequence[int] | None = None, noise: float | None = None,
-    strength: float | None = None, players: Sequence[int] | None = None, weight: float = 1.0, delay: int = 1,
-    seed: int = 0, rtol: float = 1e-8, atol: float = 1e-10, device: str = "cpu", threads: int | None = None,
-    progress: Report | None = None,
+    game: PopulationGame | MatrixGame | VariationalInequality, dynamics: str, start: Any, *, steps: int | None = None,
+    step: float | None = None, time: float | None = None, method: str = "rk4", record: Sequence[int] | None = None,
+    noise: float | None = None, strength: float | None = None, players: Sequence[int] | None = None,
+    weight: float = 1.0, delay: int = 1, seed: int = 0, rtol: float = 1e-8, atol: float = 1e-10, device: str = "cpu",
+    threads: int | None = None, progress: Report | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Return trajectories of one or many members.
 
@@ -60,7 +62,10 @@ def simulate(
     start : array_like, or one for each population
         Shares of shape (n,), or (members, n) for an ensemble; several populations: a sequence of such arrays. For
         operators z of shape (n,).
-    steps : int
+    steps : int, optional
+        Needed but where `time` is given.
+    time : float, optional
+        Of a flow, in place of `steps`: they are as many as `step` fits into it, with `step` 0.01 unless given.
     step : float, optional
         Time of a step of a flow; learning rate of a rule in rounds; step size of an operator.
     method : {"rk4", "euler", "adaptive"}
@@ -106,8 +111,12 @@ def simulate(
     """
     if dynamics not in DYNAMICS:
         raise ProblemError(f"games.simulate: `dynamics` {one_of(dynamics, DYNAMICS)}")
-    row, given = DYNAMICS[dynamics], {"step": step, "noise": noise, "strength": strength}
+    row = DYNAMICS[dynamics]
+    if time is not None:
+        steps, step = _divided(dynamics, time, steps, step)
+    given = {"step": step, "noise": noise, "strength": strength}
     _check(dynamics, given, steps, method, weight, delay, rtol, atol)
+    assert steps is not None
     rows = _rows(record, steps)
     if row.kind == "operator":
         if not isinstance(game, VariationalInequality):
@@ -131,9 +140,22 @@ def simulate(
     return data.isel(member=0, drop=True) if single else data
 
 
+def _divided(dynamics: str, time: float, steps: int | None, step: float | None) -> tuple[int, float]:
+    """Return the number and the length of the steps of a flow that end at `time`."""
+    where = "games.simulate"
+    if DYNAMICS[dynamics].kind != "flow" or steps is not None:
+        raise ProblemError(f"{where}: `time` must be given for flows only, in place of `steps`, got {shown(time)}")
+    for name, value in (("time", time), ("step", _STEP if step is None else step)):
+        if not is_real(plain(value)) or value <= 0.0:
+            raise ProblemError(f"{where}: `{name}` must be a positive number, got {shown(value)}")
+    count = max(1, round(time / (_STEP if step is None else step)))
+    return count, time / count
+
+
 def _check(
-    dynamics: str, given: dict[str, Any], steps: int, method: str, weight: float, delay: int, rtol: float, atol: float
-) -> None:
+    dynamics: str, given: dict[str, Any], steps: int | None, method: str, weight: float, delay: int, rtol: float,
+    atol: float,
+) -> None:  # fmt: skip
     where = "games.simulate"
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ProblemError(f"{where}: `steps` must be a whole number of at least 1, got {shown(steps)}")
