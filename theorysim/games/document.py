@@ -33,7 +33,7 @@ from theorysim.games.simulate import simulate
 from theorysim.games.solve import solve
 from theorysim.games.training import along_training
 from theorysim.problem.document import from_toml as training_of
-from theorysim.problem.document import parsed
+from theorysim.problem.document import parsed, text_of
 from theorysim.problem.training import Training
 from theorysim.problem.validation import one_of, shown, unknown_key
 
@@ -138,10 +138,7 @@ def from_toml(text: str, folder: str | Path | None = None) -> Stated:
 def read(path: str | Path) -> Stated:
     """Return what a TOML file states; its folder is where a relative path starts."""
     path = Path(path)
-    try:
-        return from_toml(path.read_text(encoding="utf-8"), path.parent)
-    except UnicodeDecodeError:
-        raise ProblemError(f'problem: the file must be readable, got "{path}" (not UTF-8 text)') from None
+    return from_toml(text_of(path), path.parent)
 
 
 def _network(fields: Mapping[str, Any], layers: Any, folder: str | Path | None) -> NetworkGame:

@@ -119,12 +119,23 @@ def read(path: str | Path) -> Training:
     path = Path(path)
     if path.suffix.lower() not in (".toml", ".json"):
         raise ProblemError(f"problem: the file must end in .toml or .json, got {shown(str(path))}")
+    text = text_of(path)
+    return (from_json if path.suffix.lower() == ".json" else from_toml)(text, path.parent)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises
+    ------
+    ProblemError
+        If it cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ProblemError(f'problem: the file must be readable, got "{path}" ({reason})') from None
-    return (from_json if path.suffix.lower() == ".json" else from_toml)(text, path.parent)
 
 
 def check_sections(content: Mapping[str, Any], needed: Sequence[str], more: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from theorysim.errors import ProblemError
-from theorysim.problem.document import check_sections, data_of, network_of, optimizer_of, parsed
+from theorysim.problem.document import check_sections, data_of, network_of, optimizer_of, parsed, text_of
 from theorysim.problem.network import MLP
 from theorysim.problem.optimizer import SGD, Adam
 from theorysim.problem.validation import Statement, one_of
@@ -118,10 +118,7 @@ def from_toml(text: str, folder: str | Path | None = None) -> Stated:
 def read(path: str | Path) -> Stated:
     """Return what a TOML file states; its folder is where a relative data path starts."""
     path = Path(path)
-    try:
-        return from_toml(path.read_text(encoding="utf-8"), path.parent)
-    except UnicodeDecodeError:
-        raise ProblemError(f'problem: the file must be readable, got "{path}" (not UTF-8 text)') from None
+    return from_toml(text_of(path), path.parent)
 
 
 def _objective(content: Mapping[str, Any], folder: str | Path | None) -> FiniteSum:
