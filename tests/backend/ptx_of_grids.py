@@ -1,4 +1,4 @@
-"""Run by test_foreach in a process of its own: the PTX of every registered body, one file each, into a folder.
+"""Run by test_foreach in a process of its own: the PTX of every n-th registered body, one file each, into a folder.
 
 Bodies register where their modules are imported, so every module of theorysim is.
 """
@@ -35,7 +35,8 @@ except Exception as error:  # numba raises one of several kinds where the CUDA t
 for module in pkgutil.walk_packages(theorysim.__path__, "theorysim."):
     if not module.name.endswith("__main__") and "_shipped" not in module.name:
         importlib.import_module(module.name)
-for k, (grid, signature) in enumerate(GRIDS):
+first, every = int(sys.argv[2]), int(sys.argv[3])
+for k, (grid, signature) in list(enumerate(GRIDS))[first::every]:
     name = f"{grid.__module__}.{grid.__qualname__}"
     print(name)
     Path(sys.argv[1], f"{k}-{name.replace('<locals>', 'locals')}.ptx").write_text(cuda.ptx(grid, signature))

@@ -110,8 +110,9 @@ def test_the_simulated_grid_agrees_with_the_cpu() -> None:
     np.testing.assert_array_equal(words, expected_words)
 
 
-def test_every_registered_body_compiles_for_a_gpu(tmp_path: Path) -> None:
-    done = process("ptx_of_grids", str(tmp_path))
+@pytest.mark.parametrize("share", [0, 1, 2])
+def test_every_registered_body_compiles_for_a_gpu(share: int, tmp_path: Path) -> None:
+    done = process("ptx_of_grids", str(tmp_path), str(share), "3")
     if done.returncode == NO_NVVM and REQUIRED not in os.environ:
         pytest.skip(f"no CUDA compiler here ({done.stdout.strip().splitlines()[0]})")
     assert done.returncode == 0, done.stdout + done.stderr

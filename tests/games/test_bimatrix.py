@@ -45,9 +45,9 @@ def profiles(equilibria):
     return np.array(sorted(map(tuple, joined)))
 
 
-def test_two_hundred_random_games_against_brute_force():
+def test_random_games_against_brute_force():
     rng = np.random.default_rng(1)
-    for _ in range(200):
+    for _ in range(80):
         m, n = rng.integers(1, 5, 2)
         a, b = rng.normal(size=(2, m, n))
         found = nash_equilibria(MatrixGame.bimatrix(a, b))
@@ -63,7 +63,7 @@ def test_degenerate_games_hold_their_certificates():
     """Ties everywhere: each listed profile is an equilibrium, so is the mean of a subset, and none is listed twice."""
     rng = np.random.default_rng(2)
     degenerate = 0
-    for _ in range(150):
+    for _ in range(75):
         m, n = rng.integers(1, 6, 2)
         game = MatrixGame.bimatrix(*rng.integers(-1, 2, size=(2, m, n)))
         found = nash_equilibria(game)
@@ -79,7 +79,7 @@ def test_degenerate_games_hold_their_certificates():
             assert game.nash_conv([x / x.sum(), y / y.sum()]) < 1e-12
         for label in range(m + n):
             assert lemke_howson(game, label)["nash_conv"] < 1e-12
-    assert degenerate > 100
+    assert degenerate > 50
 
 
 @pytest.mark.parametrize("scale, shift", [(1.0, 0.0), (1e-12, 3e-12), (1e200, -1e200), (0.125, 40.0)])
