@@ -20,8 +20,8 @@ TRAINING: tuple[str, ...] = (
 
 ALL: tuple[str, ...] = (
     *TRAINING, "meanfield.fluctuations", "meanfield.transfer", "sde.moments", "sde.adaptive", "sde.volterra",
-    "sde.slow_flows", "sde.diagonal", "sde.edge", "games.populations", "games.descent_ascent",
-    "games.torus_game", "games.stochastic", "games.learning.agents",
+    "sde.slow_flows", "sde.diagonal", "sde.edge", "games.network", "games.populations",
+    "games.descent_ascent", "games.torus_game", "games.stochastic", "games.learning.agents",
 )  # fmt: skip
 """Every theory of the package."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theorysim.games import activations, descent_ascent, learning, residuals, stochastic, torus_game
+from theorysim.games import activations, descent_ascent, learning, network, residuals, stochastic, torus_game
 from theorysim.games.attention import AttentionBlock
 from theorysim.games.bimatrix import lemke_howson, nash_equilibria, zero_sum
 from theorysim.games.certify import certify
@@ -12,7 +12,8 @@ from theorysim.games.equilibria import along_gain, equilibria
 from theorysim.games.federated import Client, Federated, federated_map
 from theorysim.games.inequality import VariationalInequality, ball, box, simplex
 from theorysim.games.matrix import MatrixGame
-from theorysim.games.network import NetworkGame
+from theorysim.games.network import Passes
+from theorysim.games.network_game import NetworkGame
 from theorysim.games.population import PopulationGame
 from theorysim.games.potentialness import cycle_defects, harmonic_share, potentialness, rotational_share
 from theorysim.games.rest_points import logit_equilibrium, multipliers
@@ -27,6 +28,7 @@ __all__ = [
     "Federated",
     "MatrixGame",
     "NetworkGame",
+    "Passes",
     "PopulationGame",
     "VariationalInequality",
     "activations",
@@ -46,6 +48,7 @@ __all__ = [
     "min_max",
     "multipliers",
     "nash_equilibria",
+    "network",
     "of_training",
     "potentialness",
     "residuals",

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.linalg import single_thread
 from theorysim.errors import ProblemError
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.solvers.linearised import spectral_radius
 from theorysim.solvers.minors import LARGEST, smallest_principal_minor
 

@@ -26,7 +26,7 @@ from theorysim.errors import ProblemError
 from theorysim.games.bimatrix import nash_equilibria
 from theorysim.games.certify import certify
 from theorysim.games.matrix import MatrixGame
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.games.population import PopulationGame
 from theorysim.games.potentialness import harmonic_share, potentialness
 from theorysim.games.simulate import simulate

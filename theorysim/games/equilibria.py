@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from theorysim.backend.linalg import single_thread
 from theorysim.backend.random import GAME_STARTS, normals
 from theorysim.errors import ProblemError
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.games.solve import Game, _map, _vector, inequality_of
 from theorysim.problem.validation import is_real, shown
 from theorysim.solvers.linearised import spectral_radius

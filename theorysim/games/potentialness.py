@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from theorysim.backend.linalg import single_thread
 from theorysim.backend.random import GAME_WEIGHTS, normals
 from theorysim.errors import ProblemError
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.games.residuals import checked_payoffs
 from theorysim.games.solve import Game, _vector, inequality_of
 

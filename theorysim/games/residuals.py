@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from theorysim.errors import NotConverged, ProblemError
 from theorysim.games.activations import potential
 from theorysim.games.inequality import VariationalInequality
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.games.solve import Game, _vector, inequality_of
 
 Array = NDArray[np.float64]

@@ -28,7 +28,7 @@ from theorysim.errors import ProblemError
 from theorysim.games.attention import AttentionBlock
 from theorysim.games.bounds import NONE, Bound, bound_of
 from theorysim.games.inequality import VariationalInequality
-from theorysim.games.network import NetworkGame
+from theorysim.games.network_game import NetworkGame
 from theorysim.problem.validation import is_real, one_of, plain, shown
 from theorysim.solvers import linearised
 from theorysim.solvers.box_inequality import CODES, march_in_box

@@ -26,7 +26,7 @@ from theorysim.finite.block import Probe
 from theorysim.finite.network import Parameters, activation_of
 from theorysim.finite.training import run
 from theorysim.games.layers import Tying
-from theorysim.games.network import NetworkGame, Units
+from theorysim.games.network_game import NetworkGame, Units
 from theorysim.games.pointwise import loops
 from theorysim.games.potentialness import balanced_share, rotational_share
 from theorysim.problem.residual import ResidualMLP
