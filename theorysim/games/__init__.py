@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from theorysim.games import activations, descent_ascent, learning, network, residuals, stochastic, torus_game
+from theorysim.games import (
+    activations,
+    descent_ascent,
+    learning,
+    network,
+    populations,
+    residuals,
+    stochastic,
+    torus_game,
+)
 from theorysim.games.attention import AttentionBlock
 from theorysim.games.bimatrix import lemke_howson, nash_equilibria, zero_sum
 from theorysim.games.certify import certify
@@ -50,6 +59,7 @@ __all__ = [
     "nash_equilibria",
     "network",
     "of_training",
+    "populations",
     "potentialness",
     "residuals",
     "rotational_share",
