@@ -97,6 +97,12 @@ def test_edges(name: str) -> None:
     np.testing.assert_array_equal(np.signbit(y[zeros]), np.signbit(expected[zeros]))
 
 
+def test_the_log_of_positive_numbers_has_the_bits_of_log() -> None:
+    x = np.exp(np.random.default_rng(3).uniform(-700.0, 700.0, 10_000))
+    x = np.concatenate([x, 1.0 - x[x < 1e-3], [2.0**-53, 1.0 - 2.0**-53, 1.0]])
+    np.testing.assert_array_equal(over_array(exponential.log_positive)(x), over_array(mathfun.log)(x))
+
+
 def test_sincos_is_the_pair() -> None:
     for x in (-3.0, 0.1, 1e5):
         assert mathfun.sincos(x) == (mathfun.sin(x), mathfun.cos(x))

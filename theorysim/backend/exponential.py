@@ -105,6 +105,13 @@ def log_sum(k: float, f: float) -> float:
 
 
 @body
+def log_positive(x: float) -> float:
+    """Return the natural logarithm of a positive normal number, the bits of `log` without its special cases."""
+    k, f = log_reduced(x)
+    return log_sum(k, f)
+
+
+@body
 def log(x: float) -> float:
     """Return the natural logarithm: -inf at 0, NaN below."""
     tiny = x < 2.2250738585072014e-308

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from theorysim.backend.bits import float_from_bits, wide_vectors
 from theorysim.backend.compile import body, compiled
-from theorysim.backend.exponential import log
+from theorysim.backend.exponential import log_positive
 from theorysim.backend.trigonometry import sincos_turns
 from theorysim.errors import ProblemError
 
@@ -82,7 +82,7 @@ def uniform_pair(block: Any, stream: Any, step: Any, purpose: Any, k0: Any, k1: 
 def normal_pair(block: Any, stream: Any, step: Any, purpose: Any, k0: Any, k1: Any) -> tuple[float, float]:
     """Return the two standard normals of a block; all arguments uint64 holding 32-bit words."""
     u1, u2 = uniform_pair(block, stream, step, purpose, k0, k1)
-    r = math.sqrt(-2.0 * log(u1))
+    r = math.sqrt(-2.0 * log_positive(u1))
     s, c = sincos_turns(u2)
     return r * c, r * s
 
