@@ -97,7 +97,7 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     }
     assert (tmp_path / "mine-equation.svg").stat().st_size > 5000
     assert main(["sde", "none.toml"]) == 2
-    assert "error: none.toml: No such file" in capsys.readouterr().err
+    assert 'must be readable, got "none.toml" (No such file' in capsys.readouterr().err
 
 
 def test_table_of_an_equation() -> None:
