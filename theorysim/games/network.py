@@ -25,7 +25,6 @@ from theorysim.backend.linalg import single_thread
 from theorysim.backend.random import GAME_STARTS, normals
 from theorysim.errors import NotConverged, ProblemError
 from theorysim.games.network_game import NetworkGame, Units
-from theorysim.games.pointwise import loops
 from theorysim.games.solve import solve
 from theorysim.observables import labelled
 from theorysim.problem.record import default_steps
@@ -129,26 +128,14 @@ def finite(problem: Passes, *, replicas: int, seed: int, device: str = "cpu") ->
     now = np.stack([problem.spread * normals(game.dimension, seed=seed, stream=r, purpose=GAME_STARTS)
                     for r in range(replicas)])  # fmt: skip
     rows = []
-    for k in range(int(steps[-1]) + 1):
-        if k in steps:
-            rows.append(now.T)
-        now = _passed(game, now)
+    with single_thread():
+        for k in range(int(steps[-1]) + 1):
+            if k in steps:
+                rows.append(now.T)
+            now = game.respond(now)
     attrs = {"theory": NAME, "seed": seed, "device": device}
     return labelled({"position": np.stack(rows)}, steps=steps, time=steps.astype(float), attrs=attrs,
                     replicas=np.arange(replicas))  # fmt: skip
-
-
-def _passed(game: NetworkGame, x: Array) -> Array:
-    """Return the best responses of all units to many states, shape (replicas, n)."""
-    with single_thread():
-        v = x @ game.matrix.T + game.shift
-    out = np.empty_like(v)
-    for part, activation in zip(game.layers, game.activations, strict=True):
-        inside = np.ascontiguousarray(v[:, part])
-        answer = np.empty_like(inside)
-        loops(activation).value(inside.ravel(), answer.reshape(-1))
-        out[:, part] = answer
-    return out
 
 
 def _transient(problem: Passes, rest: Array, steps: NDArray[np.int64]) -> Array:

@@ -172,8 +172,12 @@ class NetworkGame:
         return all(found.proximal for found in self.slopes)
 
     def respond(self, z: Any) -> Array:
-        """Return all best responses at once, rho(W z + b), shape (n,)."""
-        return self._activated(self.matrix @ np.asarray(z, float) + self.shift)
+        """Return all best responses at once, rho(W z + b), to one state or to many, shape (.., n)."""
+        v = np.asarray(z, float) @ self.matrix.T + self.shift
+        out = np.empty_like(v)
+        for part, activation in zip(self.layers, self.activations, strict=True):
+            out[..., part] = _activated(activation, v[..., part])
+        return out
 
     def respond_in_turn(self, z: Any) -> Array:
         """Return z after each player, one after another, has given its best response to what the others do now."""
@@ -184,10 +188,7 @@ class NetworkGame:
 
     def respond_of(self, z: Array, player: slice) -> Array:
         """Return the best response of one player, who is a part of a layer."""
-        v = np.ascontiguousarray(self.matrix[player] @ z + self.shift[player])
-        out = np.empty_like(v)
-        loops(self.activation_of(player)).value(v, out)
-        return out
+        return _activated(self.activation_of(player), self.matrix[player] @ z + self.shift[player])
 
     def activation_of(self, player: slice) -> Activation:
         """Return the activation of the layer in which a player is."""
@@ -196,14 +197,11 @@ class NetworkGame:
         return found
 
     def forward(self, x: Any) -> Array:
-        """Return the output of one pass from the input x, shape (n_L,)."""
+        """Return the output of one pass, shape (.., n_L), from one input or from many, shape (.., n_0)."""
         below: Array = np.asarray(x, float)
         for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            v: Array = np.asarray(w @ below + b, float)
-            below = np.empty_like(v)
-            loops(activation).value(v, below)
-        found: Array = below
-        return found
+            below = _activated(activation, below @ w.T + b)
+        return below
 
     def response_slopes(self, z: Any) -> Array:
         """Return rho'(W z + b), shape (n,)."""
@@ -211,12 +209,6 @@ class NetworkGame:
         out: Array = np.empty_like(v)
         for part, activation in zip(self.layers, self.activations, strict=True):
             loops(activation).slope(v[part], out[part])
-        return out
-
-    def _activated(self, v: Array) -> Array:
-        out = np.empty_like(v)
-        for part, activation in zip(self.layers, self.activations, strict=True):
-            loops(activation).value(v[part], out[part])
         return out
 
     def _prox(self, v: Array, a: float) -> tuple[Array, Array]:
@@ -266,3 +258,11 @@ class NetworkGame:
             f = potential(activation)
             each[part] += [f(float(y)) for y in place[part]]
         return np.array([each[player].sum() for player in self.players])
+
+
+def _activated(activation: Activation, v: Array) -> Array:
+    """Return rho of every entry, same shape."""
+    flat = np.ascontiguousarray(v)
+    out = np.empty_like(flat)
+    loops(activation).value(flat.reshape(-1), out.reshape(-1))
+    return out

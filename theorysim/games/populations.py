@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from theorysim.backend.foreach import foreach
 from theorysim.backend.random import GAME_AGENTS, counters
 from theorysim.errors import ProblemError
-from theorysim.games.agents import Agents
 from theorysim.games.rest_points import linearised_flow
+from theorysim.games.revising import Agents
 from theorysim.observables import labelled
 from theorysim.problem.validation import shown
 from theorysim.solvers.revising_agents import PROTOCOLS, revise

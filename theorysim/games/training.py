@@ -27,7 +27,6 @@ from theorysim.finite.network import Parameters, activation_of
 from theorysim.finite.training import run
 from theorysim.games.layers import Tying
 from theorysim.games.network_game import NetworkGame, Units
-from theorysim.games.pointwise import loops
 from theorysim.games.potentialness import balanced_share, rotational_share
 from theorysim.problem.residual import ResidualMLP
 from theorysim.problem.training import Training
@@ -123,27 +122,18 @@ def measured(game: NetworkGame, x: Array) -> dict[str, float]:
     size = float(np.sqrt(np.mean(np.sum(x * x, axis=1))))
     operator = np.eye(game.dimension) - game.matrix
     ends, settled = rest_points(game, x)
+    with single_thread():
+        once = game.forward(x)
     reached, away = ends[settled], np.sum((ends - x)[settled] ** 2, axis=1)
     return {
         "kappa": rotational_share(operator),
         "balanced_kappa": balanced_share(operator, game.players),
         "monotonicity": game.monotonicity[0],
-        "one_pass": float(np.sqrt(np.mean(np.sum((passed(game, x) - x) ** 2, axis=1)))) / size,
+        "one_pass": float(np.sqrt(np.mean(np.sum((once - x) ** 2, axis=1)))) / size,
         "distance": float(np.sqrt(np.mean(away))) / size if len(away) else float("nan"),
         "settled": float(np.mean(settled)),
         "equilibria": float(_different(reached, SAME * size)),
     }
-
-
-def passed(game: NetworkGame, x: Array) -> Array:
-    """Return T x of many inputs, shape (samples, n_L)."""
-    below = x
-    with single_thread():
-        for w, b, activation in zip(game.weights, game.biases, game.activations, strict=True):
-            v = below @ w.T + b
-            below = np.empty_like(v)
-            loops(activation).value(v.ravel(), below.reshape(-1))
-    return below
 
 
 def rest_points(game: NetworkGame, x: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -151,9 +141,9 @@ def rest_points(game: NetworkGame, x: Array) -> tuple[Array, NDArray[np.bool_]]:
     size = float(np.sqrt(np.mean(np.sum(x * x, axis=1))))
     now, moving = x.copy(), np.arange(len(x))
     settled = np.zeros(len(x), bool)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), single_thread():
         for _ in range(PASSES):
-            move = passed(game, now[moving]) - now[moving]
+            move = game.forward(now[moving]) - now[moving]
             left = np.linalg.norm(move, axis=1)
             now[moving] += 0.5 * move
             settled[moving[left <= REST * size]] = True
